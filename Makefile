@@ -63,7 +63,6 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WE
 		-not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test/*' -not -name '*.go' 2>/dev/null)
 	@echo "== screens"
 	cd $(WEB) && npm run build
-	@touch $(WEB)/dist/.keep
 
 .PHONY: test
 test: packages-test web ## Set up and run every test
