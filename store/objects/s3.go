@@ -321,6 +321,18 @@ func (s *S3) LockedUntil(ctx context.Context, name string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	mode, until, err := s.client.GetObjectRetention(ctx, s.conf.Bucket, s.conf.Prefix+name, version)
+	if err == nil {
+		if mode == nil || until == nil || *mode != minio.Compliance {
+			return time.Time{}, nil
+		}
+		return *until, nil
+	}
+	if minio.ToErrorResponse(err).Code == "NoSuchObjectLockConfiguration" {
+		return time.Time{}, nil
+	}
+	// versitygw v1.8.0 names the answer's element differently from S3, which the
+	// client refuses; the object's headers say the same (for its newest version).
 	o, err := s.client.StatObject(ctx, s.conf.Bucket, s.conf.Prefix+name, minio.StatObjectOptions{VersionID: version})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading the lock of %w", s.explain(name, err))
@@ -328,9 +340,9 @@ func (s *S3) LockedUntil(ctx context.Context, name string) (time.Time, error) {
 	if o.Metadata.Get("X-Amz-Object-Lock-Mode") != string(minio.Compliance) {
 		return time.Time{}, nil
 	}
-	until, err := time.Parse(time.RFC3339, o.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	parsed, err := time.Parse(time.RFC3339, o.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading the lock of %s: %w", name, err)
 	}
-	return until, nil
+	return parsed, nil
 }
