@@ -21,8 +21,17 @@ var requirementIDs = []struct {
 	letter string
 	last   int
 }{
-	{"R", 29}, {"E", 43}, {"C", 15}, {"K", 12}, {"T", 7}, {"P", 1},
-	{"M", 8}, {"Z", 9}, {"G", 6}, {"L", 7}, {"U", 17},
+	{"R", 29},
+	{"E", 43},
+	{"C", 15},
+	{"K", 12},
+	{"T", 7},
+	{"P", 1},
+	{"M", 8},
+	{"Z", 9},
+	{"G", 6},
+	{"L", 7},
+	{"U", 17},
 }
 
 func TestEveryRequirementStandsOnceWithAStateThatCanBeSeen(t *testing.T) {
