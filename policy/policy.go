@@ -111,3 +111,16 @@ func (p Place) Is(code string, args ...any) Problem {
 func escape(token string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1")
 }
+
+// Refusal is the error of a write that was refused for what stands in it; there
+// is at least one Problem.
+type Refusal []Problem
+
+// Error lists the problems as the operator's log shows them.
+func (r Refusal) Error() string {
+	all := make([]string, len(r))
+	for i, p := range r {
+		all[i] = p.String()
+	}
+	return "refused: " + strings.Join(all, "; ")
+}

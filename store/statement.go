@@ -361,4 +361,3 @@ func (c *catalog) update(b *builder, st Update) (*table, error) {
 	}
 	return t, b.mineWith(t, st.Where)
 }
-
