@@ -38,10 +38,19 @@ type supervised struct {
 
 func start(t *testing.T, groups ...Group) *supervised {
 	t.Helper()
+	return startWith(t, func(*Supervisor) {}, groups...)
+}
+
+func startWith(t *testing.T, set func(*Supervisor), groups ...Group) *supervised {
+	t.Helper()
 	out := new(output)
 	s := &Supervisor{
 		Groups: groups, Dir: t.TempDir(), Output: out, Log: slog.New(slog.NewTextHandler(out, nil)),
 		Beat: 20 * time.Millisecond, Backoff: Backoff{Min: 10 * time.Millisecond, Max: 100 * time.Millisecond},
+	}
+	set(s)
+	if err := s.prepare(); err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -59,7 +68,7 @@ func start(t *testing.T, groups ...Group) *supervised {
 			t.Error("the supervisor did not stop")
 		}
 		if t.Failed() {
-			t.Logf("output:\n%s", out)
+			t.Logf("output:\n%s", last(out.String()))
 		}
 	})
 	t.Cleanup(stop)
@@ -89,10 +98,13 @@ func (s *supervised) until(t *testing.T, what string, want func(Status) bool) St
 		select {
 		case <-changed:
 		case <-limit:
-			t.Fatalf("waited in vain until %s: %+v\n%s", what, s.Status(), s.out)
+			t.Fatalf("waited in vain until %s: %+v\n%s", what, s.Status(), last(s.out.String()))
 		}
 	}
 }
+
+// last is the end of a long text.
+func last(text string) string { return text[max(0, len(text)-4000):] }
 
 func told(o orders) func() ([]byte, error) {
 	return func() ([]byte, error) { return json.Marshal(o) }
