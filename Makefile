@@ -12,7 +12,7 @@ WEB     := portal/web
 
 # The product is pure Go. The race detector of the tests is not: it needs a C
 # compiler, and where there is none the tests run without it.
-GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+GOBUILD := CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 RACE     = $(shell command -v gcc >/dev/null && echo -race)
 LINT    := go tool -modfile=tools/go.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/go.mod benchstat
@@ -43,7 +43,7 @@ build: web binaries ## Build bin/sekikura and bin/sekikura-worker with the porta
 binaries:
 	@echo "== programs $(VERSION)"
 	@mkdir -p bin
-	$(GOBUILD) -o bin/ ./cmd/...
+	@$(GOBUILD) -o bin/ ./cmd/... 2>&1 | awk '/^[^ :#]+$$/ { if (++n % 50 == 0) print "  " n " packages compiled"; next } { print }'
 
 # The screens: dist is written only when a source is newer. Without Node the
 # program is built all the same and its portal says that it has no screens.
@@ -72,9 +72,9 @@ test: packages-test web ## Set up and run every test
 
 .PHONY: check
 check: ## What CI runs; every step is also a target of its own: check-format, check-vet, …
-	@tools/steps format vet lint generated build tests screens demo
+	@tools/steps format vet lint generated build tests user screens demo
 
-.PHONY: check-format check-vet check-lint check-generated check-build check-tests check-screens check-demo
+.PHONY: check-format check-vet check-lint check-generated check-build check-tests check-user check-screens check-demo
 check-format:
 	@$(LINT) fmt --diff ./...
 	@bad=$$(git ls-files 'tools/*' .ci/run | xargs grep -l '^#!.*bash' | xargs -n1 sh -c 'bash -n "$$0" || echo "$$0"'); [ -z "$$bad" ]
@@ -101,6 +101,10 @@ check-build: build
 
 check-tests:
 	@tools/gotest $(RACE) -timeout 20m ./...
+
+# Once more without root, where root ran them: what touches users, files and processes.
+check-user:
+	@tools/as-user ./role/... ./store
 
 check-screens:
 ifneq ($(shell command -v npm),)
