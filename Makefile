@@ -3,7 +3,8 @@
 # make check   what CI runs: format, vet, lint, generated code, tests, screens, demonstration and drill
 # make         lists everything else
 
-SHELL := /bin/bash -o pipefail
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
@@ -43,7 +44,9 @@ build: web binaries ## Build bin/sekikura and bin/sekikura-worker with the porta
 binaries:
 	@echo "== programs $(VERSION)"
 	@mkdir -p bin
-	@$(GOBUILD) -o bin/ ./cmd/... 2>&1 | awk '/^[^ :#]+$$/ { if (++n % 50 == 0) print "  " n " packages compiled"; next } { print }'
+	@$(GOBUILD) -o bin/ ./cmd/... 2>&1 | { n=0; while IFS= read -r line; do case $$line in \
+		*[\ :\#]*) echo "$$line" ;; \
+		*) n=$$((n + 1)); [ $$((n % 50)) != 0 ] || echo "  $$n packages compiled" ;; esac; done; }
 
 # The screens: dist is written only when a source is newer. Without Node the
 # program is built all the same and its portal says that it has no screens.
