@@ -211,16 +211,19 @@ func (s Sandbox) calls() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(s.Calls, name) })
 }
 
+func (s Sandbox) policy() seccomp.Policy {
+	return seccomp.Policy{
+		DefaultAction: seccomp.ActionAllow,
+		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: s.calls()}},
+	}
+}
+
 // seccomp answers the denied calls of this thread with EPERM.
 func (s Sandbox) seccomp() (sign byte, err error) {
 	if !seccomp.Supported() {
 		return 's', nil
 	}
-	filter := seccomp.Filter{Policy: seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: s.calls()}},
-	}}
-	if err := seccomp.LoadFilter(filter); err != nil {
+	if err := seccomp.LoadFilter(seccomp.Filter{Policy: s.policy()}); err != nil {
 		return 0, fmt.Errorf("forbidding system calls: %w", err)
 	}
 	return 'S', nil

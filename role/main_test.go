@@ -161,8 +161,6 @@ func talk(conn net.Conn, o orders) {
 	case "panic":
 		go panic("a test asked for it")
 		select {}
-	case "stop":
-		unix.Kill(os.Getpid(), unix.SIGSTOP)
 	}
 	out := answer{PID: os.Getpid(), Tried: make(map[string]string)}
 	status, err := os.ReadFile("/proc/self/status")
@@ -220,13 +218,7 @@ func playSupervisor(file string) error {
 	return s.Run(ctx)
 }
 
-// plan is the Group without its function, which has no JSON.
-type plan struct {
-	Dir      string
-	Groups   []planned
-	Settings map[string]orders
-}
-
+// planned is the Group without its function, which has no JSON.
 type planned struct {
 	Name     string
 	UID, GID uint32
