@@ -33,7 +33,7 @@ type Entry struct {
 	Version int64
 }
 
-// Every reads all bodies of an installation; for machines.
+// everyBody reads all bodies of an installation; for machines.
 var everyBody = store.Across{
 	Name: "tenants.all", Reason: "団体の名簿", Machine: true,
 	Select: store.Select{Table: store.Bodies, Columns: []string{"document", "version"}},
