@@ -212,10 +212,22 @@ func (s Sandbox) calls() []string {
 }
 
 func (s Sandbox) policy() seccomp.Policy {
-	return seccomp.Policy{
+	p := seccomp.Policy{
 		DefaultAction: seccomp.ActionAllow,
 		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: s.calls()}},
 	}
+	if !s.Jails {
+		// A user namespace gives no right outside it, but opens much of the
+		// kernel to whoever is inside. clone3 hides its flags from a filter;
+		// with ENOSYS its callers fall back to clone.
+		p.Syscalls = append(p.Syscalls,
+			seccomp.SyscallGroup{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: []string{"clone3"}},
+			seccomp.SyscallGroup{Action: seccomp.ActionErrno, NamesWithCondtions: []seccomp.NameWithConditions{{
+				Name:       "clone",
+				Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_NEWUSER}},
+			}}})
+	}
+	return p
 }
 
 // seccomp answers the denied calls of this thread with EPERM.

@@ -121,6 +121,12 @@ func TestLandlockDeniesWhatIsNotDeclared(t *testing.T) {
 	if got.Mount != "denied" {
 		t.Errorf("a new mount namespace: %s, want denied", got.Mount)
 	}
+	if got.Spawn != "denied" {
+		t.Errorf("a process in a new user namespace: %s, want denied", got.Spawn)
+	}
+	if got.Plain != "ok" {
+		t.Errorf("a plain process of the own binary: %s, want ok", got.Plain)
+	}
 	if !strings.Contains(strings.Join(s.Status().Groups[0].Sandbox, " "), "landlock") {
 		t.Errorf("the status does not name Landlock: %v", s.Status().Groups[0].Sandbox)
 	}
@@ -129,8 +135,15 @@ func TestLandlockDeniesWhatIsNotDeclared(t *testing.T) {
 func TestAGroupThatMakesJailsGoesWithoutLandlockAndSaysSo(t *testing.T) {
 	s := start(t, Group{Name: "workers", Sockets: onTCP, Sandbox: Sandbox{Jails: true}, Settings: told(orders{})})
 	s.ready(t)
-	if got := s.Status().Groups[0].Absent["landlock"]; !strings.Contains(got, "jails") {
-		t.Errorf("the status gives %q as the reason", got)
+	if got := strings.Join(s.Status().Groups[0].Sandbox, ", "); !strings.Contains(got, "jails instead of landlock") {
+		t.Errorf("the status says %q", got)
+	}
+	got, err := ask(t, s.Addr("workers", "tcp"), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Spawn == "denied" && os.Geteuid() == 0 {
+		t.Errorf("a process in a new user namespace: %s, but jails need it", got.Spawn)
 	}
 }
 

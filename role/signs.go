@@ -11,11 +11,11 @@ const (
 // could not and why.
 var sandboxSigns = map[byte]struct{ name, why string }{
 	'P': {"no_new_privs", ""},
-	'B': {"capabilities", ""},
-	'b': {"capabilities", "dropping them from the bounding set needs root"},
+	'B': {"capability_bounds", ""},
+	'b': {"capability_bounds", "needs root"}, // with no_new_privs nothing can be gained all the same
 	'L': {"landlock", ""},
 	'l': {"landlock", "the kernel has no Landlock"},
-	'j': {"landlock", "the group makes jails, and Landlock forbids mounting"},
+	'j': {"jails instead of landlock", ""},
 	'S': {"seccomp", ""},
 	's': {"seccomp", "the kernel has no seccomp filters"},
 }

@@ -20,8 +20,8 @@ import (
 )
 
 // forker starts processes, all from one operating system thread. Pdeathsig is
-// sent when the *thread* that forked ends, and Go ends idle threads as it
-// likes; this one lives as long as the supervisor.
+// sent when the *thread* that forked ends (golang/go#27505), not the process;
+// this thread lives as long as the supervisor.
 type forker struct {
 	calls chan func()
 }
