@@ -39,7 +39,9 @@ const (
 const HeaderReplayed = "Sekikura-Replayed"
 
 // Subject is where the events of one body are published.
-func Subject(operator, body tenant.ID) string { return subjects + string(operator) + "." + string(body) }
+func Subject(operator, body tenant.ID) string {
+	return subjects + string(operator) + "." + string(body)
+}
 
 // QuarantineSubject is where rows of one body go that the log store refuses.
 func QuarantineSubject(operator, body tenant.ID) string {

@@ -82,6 +82,8 @@ type State struct {
 	// Dropped counts the rows the process took and threw away: too long, too old,
 	// too many fields, not JSON.
 	Dropped uint64
+	// Inserting is how many insert requests it works on.
+	Inserting int
 	// ReadOnly says that it takes no rows.
 	ReadOnly bool
 }
@@ -130,6 +132,8 @@ func readState(r io.Reader) (State, error) {
 		case name == `vl_http_errors_total{path="/insert/jsonline"}`, name == "vl_too_long_lines_skipped_total",
 			strings.HasPrefix(name, "vl_rows_dropped_total{"):
 			s.Dropped += uint64(number)
+		case name == "vl_insert_processors_count":
+			s.Inserting = int(number)
 		case strings.HasPrefix(name, "vl_storage_is_read_only"):
 			s.ReadOnly = number == 1
 		}

@@ -48,8 +48,8 @@ type Server struct {
 	// Retention is how long a row is kept, counted from its _time: 365 days when
 	// zero, at least one day.
 	Retention time.Duration
-	// FlushInterval is how long rows may stay in memory only: 5 s when zero, at
-	// least one second. The shipper waits twice this long before it acknowledges.
+	// FlushInterval is how long rows may stay in memory only: 2 s when zero, at
+	// least one second. The shipper waits several times as long before it acknowledges.
 	FlushInterval time.Duration
 	// MinFreeDisk is how many bytes of the disk stay free: below it rows are
 	// refused and the bus keeps them. 512 MiB when zero.
@@ -75,7 +75,7 @@ func (s *Server) settings() (map[string]string, error) {
 	if retention < 24*time.Hour {
 		return nil, fmt.Errorf("starting the log store: a retention of %v is below one day", retention)
 	}
-	flush := or(s.FlushInterval, 5*time.Second)
+	flush := or(s.FlushInterval, 2*time.Second)
 	if flush < time.Second {
 		return nil, fmt.Errorf("starting the log store: a flush interval of %v is below one second", flush)
 	}
