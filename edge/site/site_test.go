@@ -274,17 +274,8 @@ func (e *edge) do(c *http.Client, r *http.Request) (*http.Response, string) {
 // raw sends bytes as they are and returns what comes back until the end.
 func (e *edge) raw(bytesToSend string) string {
 	e.t.Helper()
-	c, err := new(net.Dialer).DialContext(e.t.Context(), "tcp", e.http)
-	if err != nil {
-		e.t.Fatal(err)
-	}
+	c := e.open(bytesToSend)
 	defer c.Close() //nolint:errcheck // nothing is left to write
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		e.t.Fatal(err)
-	}
-	if _, err := io.WriteString(c, bytesToSend); err != nil {
-		e.t.Fatal(err)
-	}
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		e.t.Fatal(err)
 	}
@@ -293,6 +284,23 @@ func (e *edge) raw(bytesToSend string) string {
 		e.t.Fatalf("reading the answer to %q: %v", bytesToSend, err)
 	}
 	return string(answer)
+}
+
+// open sends bytes as they are over a connection of their own.
+func (e *edge) open(bytesToSend string) net.Conn {
+	e.t.Helper()
+	c, err := new(net.Dialer).DialContext(e.t.Context(), "tcp", e.http)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		e.t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, bytesToSend); err != nil {
+		e.t.Fatal(err)
+	}
+	return c
 }
 
 // origin is a body's own server that remembers what it saw.
