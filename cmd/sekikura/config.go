@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/sekikura/sekikura/tenant"
+)
+
+// Config is one machine's settings file, in TOML. It says where things are and
+// which addresses they use; what officials decide stands in policies instead.
+type Config struct {
+	// Data is the folder that holds everything the product keeps.
+	Data string `toml:"data"`
+	// Operator is the prefecture that this installation starts with.
+	Operator OperatorConfig `toml:"operator"`
+	Store    StoreConfig    `toml:"store"`
+	Bus      BusConfig      `toml:"bus"`
+	Logs     LogsConfig     `toml:"logs"`
+	Portal   PortalConfig   `toml:"portal"`
+	Edge     EdgeConfig     `toml:"edge"`
+	Backup   BackupConfig   `toml:"backup"`
+	// FirstAccount is the first of ten account numbers (uid) that role groups run
+	// under when the supervisor is root: one for each, none used by anybody else.
+	FirstAccount uint32 `toml:"first_account"`
+	// AdminPort is the first of ten loopback ports for /healthz, /readyz, /metrics
+	// and /debug/pprof, one a group; 0 takes free ones.
+	AdminPort int `toml:"admin_port"`
+}
+
+// OperatorConfig is the first operator; it is written to the control store when
+// that is empty, and never read again.
+type OperatorConfig struct {
+	ID   tenant.ID `toml:"id"`
+	Name string    `toml:"name"`
+}
+
+// StoreConfig is where the control store is.
+type StoreConfig struct {
+	// URL is a PostgreSQL connection string; "" keeps SQLite in the data folder.
+	URL string `toml:"url"`
+}
+
+// BusConfig is the event bus.
+type BusConfig struct {
+	Listen   string `toml:"listen"` // host:port, loopback unless in a cluster
+	MaxBytes int64  `toml:"max_bytes"`
+}
+
+// LogsConfig is the log store.
+type LogsConfig struct {
+	Listen string `toml:"listen"`
+	// URL names an outside VictoriaLogs instead of our own role.
+	URL string `toml:"url"`
+	// Retention is how long rows are kept.
+	Retention Days `toml:"retention_days"`
+}
+
+// Days is a whole number of days.
+type Days int
+
+// Duration is d as hours.
+func (d Days) Duration() time.Duration { return time.Duration(d) * 24 * time.Hour }
+
+// PortalConfig is the portal and API.
+type PortalConfig struct {
+	Listen      string `toml:"listen"`
+	Name        string `toml:"name"` // the host name people type
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+}
+
+// EdgeConfig is the public web.
+type EdgeConfig struct {
+	HTTP  string `toml:"http"`
+	HTTPS string `toml:"https"`
+	// Certificates is a folder with NAME.crt and NAME.key for each published
+	// host name.
+	Certificates string `toml:"certificates"`
+}
+
+// BackupConfig is where encrypted copies go.
+type BackupConfig struct {
+	Folder     string   `toml:"folder"`
+	Recipients []string `toml:"recipients"` // age public keys
+	S3         S3Config `toml:"s3"`
+}
+
+// S3Config is an object store of somebody else's.
+type S3Config struct {
+	Endpoint  string `toml:"endpoint"`
+	Bucket    string `toml:"bucket"`
+	KeyFile   string `toml:"key_file"` // two lines: access key, secret key
+	LockDays  Days   `toml:"lock_days"`
+	Plaintext bool   `toml:"plaintext"` // no TLS; loopback only
+}
+
+// defaults are a single machine on loopback.
+func defaults() Config {
+	return Config{
+		Data:         "/var/lib/sekikura",
+		FirstAccount: 64000,
+		Bus:          BusConfig{Listen: "127.0.0.1:7421", MaxBytes: 20 << 30},
+		Logs:         LogsConfig{Listen: "127.0.0.1:7428", Retention: 366},
+		Portal:       PortalConfig{Listen: "127.0.0.1:7443", Name: "localhost"},
+		Edge:         EdgeConfig{HTTP: "127.0.0.1:7080", HTTPS: "127.0.0.1:7444"},
+	}
+}
+
+// A mistake is one wrong place in a settings file.
+type mistake struct {
+	Line int // 0: the file as a whole
+	Text string
+}
+
+// configError is everything that is wrong with one settings file.
+type configError struct {
+	File     string
+	Mistakes []mistake
+}
+
+func (e *configError) Error() string {
+	lines := make([]string, len(e.Mistakes))
+	for i, m := range e.Mistakes {
+		lines[i] = fmt.Sprintf("%s:%d: %s", e.File, m.Line, m.Text)
+		if m.Line == 0 {
+			lines[i] = fmt.Sprintf("%s: %s", e.File, m.Text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// loadConfig reads a settings file and returns it whole, or everything that is
+// wrong with it, each with its line.
+func loadConfig(file string) (*Config, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator's own file
+	if err != nil {
+		return nil, fmt.Errorf("reading the settings: %w", err)
+	}
+	conf := defaults()
+	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := decoder.Decode(&conf); err != nil {
+		return nil, &configError{File: file, Mistakes: decodeMistakes(err)}
+	}
+	if !filepath.IsAbs(conf.Data) {
+		conf.Data = filepath.Join(filepath.Dir(file), conf.Data)
+	}
+	if wrong := conf.mistakes(text); wrong != nil {
+		return nil, &configError{File: file, Mistakes: wrong}
+	}
+	return &conf, nil
+}
+
+func decodeMistakes(err error) []mistake {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		wrong := make([]mistake, len(unknown.Errors))
+		for i, e := range unknown.Errors {
+			line, _ := e.Position()
+			wrong[i] = mistake{line, fmt.Sprintf("the key %q is not known here", strings.Join(e.Key(), "."))}
+		}
+		return wrong
+	}
+	var bad *toml.DecodeError
+	if errors.As(err, &bad) {
+		line, _ := bad.Position()
+		text := strings.TrimPrefix(bad.Error(), "toml: ")
+		if key := strings.Join(bad.Key(), "."); key != "" {
+			text = key + ": " + text
+		}
+		return []mistake{{line, text}}
+	}
+	return []mistake{{0, err.Error()}}
+}
+
+// mistakes checks what TOML cannot.
+func (c *Config) mistakes(text []byte) []mistake {
+	var wrong []mistake
+	at := func(key, format string, args ...any) {
+		wrong = append(wrong, mistake{lineOf(text, key), key + ": " + fmt.Sprintf(format, args...)})
+	}
+	addresses := map[string]string{}
+	for _, a := range []struct{ key, value string }{
+		{"bus.listen", c.Bus.Listen}, {"logs.listen", c.Logs.Listen}, {"portal.listen", c.Portal.Listen},
+		{"edge.http", c.Edge.HTTP}, {"edge.https", c.Edge.HTTPS},
+	} {
+		_, port, err := net.SplitHostPort(a.value)
+		if err != nil {
+			at(a.key, "%q is not host:port", a.value)
+			continue
+		}
+		if other := addresses[a.value]; other != "" && port != "0" {
+			at(a.key, "%s is already the address of %s", a.value, other)
+		}
+		addresses[a.value] = a.key
+	}
+	if c.Logs.Retention < 1 {
+		at("logs.retention_days", "must be at least 1")
+	}
+	if (c.Portal.Certificate == "") != (c.Portal.Key == "") {
+		at("portal.certificate", "certificate and key go together")
+	}
+	for _, f := range []struct{ key, file string }{
+		{"portal.certificate", c.Portal.Certificate}, {"portal.key", c.Portal.Key},
+		{"edge.certificates", c.Edge.Certificates}, {"backup.s3.key_file", c.Backup.S3.KeyFile},
+	} {
+		if f.file == "" {
+			continue
+		}
+		if _, err := os.Stat(f.file); err != nil {
+			at(f.key, "%v", err)
+		}
+	}
+	if c.Operator.ID == "" {
+		at("operator.id", "name the prefecture's code, such as 130001")
+	}
+	return wrong
+}
+
+// lineOf finds the line where key (table.name) is set; 0 when it is not.
+func lineOf(text []byte, key string) int {
+	table, name := "", key
+	if dot := strings.LastIndexByte(key, '.'); dot >= 0 {
+		table, name = key[:dot], key[dot+1:]
+	}
+	in := ""
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if inner, ok := strings.CutPrefix(line, "["); ok {
+			in = strings.TrimSpace(strings.TrimSuffix(inner, "]"))
+			continue
+		}
+		before, _, ok := strings.Cut(line, "=")
+		if ok && in == table && strings.TrimSpace(before) == name {
+			return i + 1
+		}
+	}
+	return 0
+}

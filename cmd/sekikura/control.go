@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sekikura/sekikura/edge/site"
+	"github.com/sekikura/sekikura/edge/waf"
+	"github.com/sekikura/sekikura/policy"
+	"github.com/sekikura/sekikura/portal/account"
+	"github.com/sekikura/sekikura/role"
+	"github.com/sekikura/sekikura/role/settings"
+	"github.com/sekikura/sekikura/store"
+	"github.com/sekikura/sekikura/store/policies"
+	"github.com/sekikura/sekikura/store/tenants"
+	"github.com/sekikura/sekikura/tenant"
+)
+
+// controlSettings is what the control store's and the portal's process needs.
+type controlSettings struct {
+	Dir         string
+	StoreURL    string
+	Bus         busAccess
+	Logs        logStore
+	Operator    OperatorConfig
+	Certificate certificate
+	StatusFile  string
+	AccountKey  []byte
+	HeadsKey    []byte
+	Demo        *demoSeed
+	DemoOrigin  string // URL of the sample site
+}
+
+func (m *machine) controlGroup() role.Group {
+	uid, gid := m.account(3)
+	return role.Group{
+		Name: "control", UID: uid, GID: gid,
+		Sandbox: role.Sandbox{Write: []string{m.path("control")}, Read: []string{m.path("run")}},
+		Sockets: []role.Socket{
+			{Name: "portal", Network: "tcp", Address: m.conf.Portal.Listen},
+			{Name: "settings", Network: "unix", Address: m.path("run", "settings.sock")},
+			m.adminSocket(3),
+		},
+		Limits:   role.Limits{Files: 16384, Memory: 512 << 20},
+		Settings: m.controlSettings,
+		Drain:    20 * time.Second,
+	}
+}
+
+func (m *machine) controlSettings() ([]byte, error) {
+	s := controlSettings{
+		Dir: m.path("control"), StoreURL: m.conf.Store.URL, Bus: m.busAccess(), Logs: m.logStore(), Operator: m.conf.Operator,
+		StatusFile: m.path("run", "status.json"), AccountKey: m.keys.Account, HeadsKey: m.keys.Heads, Demo: m.demo,
+	}
+	if m.demo != nil {
+		s.DemoOrigin = "http://" + m.addr("origin", "http")
+	}
+	var err error
+	if s.Certificate.Chain, err = os.ReadFile(m.conf.Portal.Certificate); err != nil {
+		return nil, fmt.Errorf("reading the portal's certificate: %w", err)
+	}
+	if s.Certificate.Key, err = os.ReadFile(m.conf.Portal.Key); err != nil {
+		return nil, fmt.Errorf("reading the portal's key: %w", err)
+	}
+	return json.Marshal(s)
+}
+
+// kinds are the services whose policies officials write.
+func kinds() []policy.Kind { return []policy.Kind{&site.Spec, waf.Spec(time.Now)} }
+
+func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error {
+	var s controlSettings
+	if err := child.Decode(&s); err != nil {
+		return err
+	}
+	figures, administrative, err := administration(child, log)
+	if err != nil {
+		return err
+	}
+	db, err := openStore(ctx, s.Dir, s.StoreURL)
+	if err != nil {
+		return fmt.Errorf("opening the control store: %w", err)
+	}
+	defer db.Close() //nolint:errcheck // every change is committed
+	figures.Check("control store", db.Ping)
+
+	directory := new(tenant.Directory)
+	register := &tenants.Register{DB: db}
+	documents := &policies.Documents{DB: db, Kinds: kinds()}
+	keys, err := account.NewSealer(s.AccountKey)
+	if err != nil {
+		return err
+	}
+	accounts := &account.Accounts{DB: db, Directory: directory, Keys: keys, Now: time.Now}
+	accounts.Open()
+	if err := s.begin(ctx, register, documents, accounts, directory); err != nil {
+		return err
+	}
+	if _, err := register.Load(ctx, directory); err != nil {
+		return err
+	}
+	push, err := child.Listener("settings")
+	if err != nil {
+		return err
+	}
+	tmp, _ := child.Listener("portal"); _ = tmp
+	return child.Run(ctx, administrative,
+		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
+		role.Role{Name: "settings", Run: serveHTTP(push, &settings.Server{Source: pushed{documents}, Log: log}, nil)},
+	)
+}
+
+// openStore opens the control store with the tables of everything that keeps
+// something there.
+func openStore(ctx context.Context, dir, url string) (*store.DB, error) {
+	conf := store.Config{URL: url}
+	if url == "" {
+		conf.Path = filepath.Join(dir, "control.db")
+	}
+	return store.Open(ctx, conf, policies.Schema, account.Schema)
+}
+
+// begin writes the operator, or the demonstration, into the store.
+func (s *controlSettings) begin(ctx context.Context, register *tenants.Register, documents *policies.Documents, accounts *account.Accounts, directory *tenant.Directory) error {
+	if s.Demo == nil {
+		return s.firstOperator(ctx, register)
+	}
+	f := &filler{seed: s.Demo, register: register, documents: documents, accounts: accounts, directory: directory, origin: s.DemoOrigin}
+	tokens, err := f.fill(ctx)
+	if err != nil {
+		return fmt.Errorf("filling in the demonstration: %w", err)
+	}
+	text, err := json.Marshal(tokens)
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(s.Dir, demoTokensFile), text, 0o600)
+}
+
+// demoTokensFile is where the control role leaves the tokens of a demonstration
+// for demo.json.
+const demoTokensFile = "demo-tokens.json"
+
+// firstOperator adds the prefecture of the settings file to an empty register.
+func (s *controlSettings) firstOperator(ctx context.Context, register *tenants.Register) error {
+	_, err := register.Get(ctx, s.Operator.ID)
+	if !errors.Is(err, store.ErrNone) {
+		return err
+	}
+	_, err = register.Put(ctx, store.System("setup"), tenant.Tenant{
+		ID: s.Operator.ID, Operator: s.Operator.ID, Name: s.Operator.Name, Kind: tenant.Prefecture,
+	}, 0, "setup")
+	return err
+}
+
+// drainHTTP is how long requests under way may take when a role ends.
+const drainHTTP = 5 * time.Second
+
+// serveHTTP is a role's Run that answers on a listener until its context ends.
+func serveHTTP(listener net.Listener, handler http.Handler, prepare func(*http.Server)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+		if prepare != nil {
+			prepare(server)
+		}
+		done := make(chan error, 1)
+		go func() {
+			if server.TLSConfig != nil {
+				done <- server.ServeTLS(listener, "", "")
+			} else {
+				done <- server.Serve(listener)
+			}
+		}()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainHTTP)
+		defer cancel()
+		if err := server.Shutdown(bounded); err != nil {
+			return server.Close()
+		}
+		return nil
+	}
+}
