@@ -11,12 +11,14 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unve
 DEMO    := data/demo
 WEB     := portal/web
 
-# The product is pure Go. The race detector of the tests is not: it needs a C
-# compiler, and where there is none the tests run without it.
-GOBUILD := CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+# The product is pure Go. Whatever compiles it does so in the same way, so that it is
+# compiled once. The race detector of the tests needs a C compiler, and where there
+# is none the tests run without it.
+PURE    := CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"
+GOBUILD := $(PURE) go build -v -ldflags '-s -w -X main.version=$(VERSION)'
 RACE     = $(shell command -v gcc >/dev/null && echo -race)
-LINT    := go tool -modfile=tools/go.mod golangci-lint
-BENCHSTAT := go tool -modfile=tools/go.mod benchstat
+LINT    := $(PURE) go tool -modfile=tools/go.mod golangci-lint
+BENCHSTAT := $(PURE) go tool -modfile=tools/go.mod benchstat
 
 # What "make test-long" gives each fuzz target.
 FUZZTIME ?= 30s
@@ -83,8 +85,7 @@ check-format:
 	@bad=$$(git ls-files 'tools/*' .ci/run | xargs grep -l '^#!.*bash' | xargs -n1 sh -c 'bash -n "$$0" || echo "$$0"'); [ -z "$$bad" ]
 
 check-vet:
-	go vet ./...
-	CGO_ENABLED=0 go build ./...
+	$(PURE) go vet ./...
 
 check-lint:
 	$(LINT) run ./...
@@ -135,7 +136,7 @@ bench: binaries ## Print benchmark tables; BENCH=path/... for one folder, COUNT=
 
 .PHONY: generate
 generate: ## Write generated code anew
-	go generate ./...
+	$(PURE) go generate ./...
 ifneq ($(shell command -v npm),)
 	cd $(WEB) && npm run generate
 endif
