@@ -41,8 +41,12 @@ func (db *DB) Across(ctx context.Context, across Across, operator tenant.ID, act
 // AcrossAction is the audit action of a read across tenants.
 const AcrossAction = "across.read"
 
+var errNameless = errors.New("a read across tenants needs a name and a reason")
+
 func (a Across) allowed(operator tenant.ID, actor Actor) error {
 	switch {
+	case a.Name == "" || a.Reason == "":
+		return errNameless
 	case operator == "" && !a.Machine:
 		return errors.New("only a machine reads the whole installation")
 	case operator == "" && !actor.IsSystem(), a.Machine && !actor.IsSystem():

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -153,7 +152,7 @@ func (c *catalog) build(st Statement, d dialect) (*compiled, error) {
 		t, types, err = c.selection(b, st, ownRows)
 	case Across:
 		if st.Name == "" || st.Reason == "" {
-			return nil, errors.New("a read across tenants needs a name and a reason")
+			return nil, errNameless
 		}
 		t, types, err = c.selection(b, st.Select, listedRows)
 	case wholeInstallation:
