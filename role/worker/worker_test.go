@@ -1,0 +1,375 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sekikura/sekikura/content/job"
+)
+
+// built is the worker as it is shipped: static and stripped.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sekikura-worker-test-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // the worker's account runs it
+		return "", err
+	}
+	file := filepath.Join(dir, "sekikura-worker")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "github.com/sekikura/sekikura/cmd/sekikura-worker")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the worker: %w\n%s", err, out)
+	}
+	return file, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if file, err := built(); err == nil {
+		os.RemoveAll(filepath.Dir(file))
+	}
+	os.Exit(code)
+}
+
+func binary(t testing.TB) string {
+	t.Helper()
+	file, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// run starts a pool and ends it with the test.
+func run(t testing.TB, set func(*Pool)) *Pool {
+	t.Helper()
+	p := &Pool{Binary: binary(t), Log: slog.New(slog.DiscardHandler), Warm: 2, Parallel: 2, Unjailed: true}
+	set(p)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the pool did not end")
+		}
+	})
+	for limit := time.Now().Add(10 * time.Second); p.Ready(ctx) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("the pool does not get ready")
+		}
+	}
+	return p
+}
+
+// each runs test in every jail that this machine has.
+func each(t *testing.T, set func(*Pool), test func(*testing.T, *Pool)) {
+	t.Helper()
+	for _, name := range []string{"bubblewrap", "namespaces", "none"} {
+		t.Run(name, func(t *testing.T) {
+			p := run(t, func(p *Pool) {
+				set(p)
+				p.only = name
+			})
+			test(t, p)
+		})
+	}
+}
+
+func file(t testing.TB, text string) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func selftest(do string, bytes int) job.Request {
+	options, err := json.Marshal(map[string]any{"do": do, "bytes": bytes})
+	if err != nil {
+		panic(err)
+	}
+	return job.Request{Engine: "selftest", Options: options}
+}
+
+func TestAWorkerReadsItsFileFromTheStart(t *testing.T) {
+	each(t, func(*Pool) {}, func(t *testing.T, p *Pool) {
+		f := file(t, "hello") // whose offset is at its end
+		for range 5 {
+			report, err := p.Do(t.Context(), selftest("read", 0), f, nil)
+			if err != nil || string(report) != "5" {
+				t.Fatalf("got %s, %v; want 5", report, err)
+			}
+		}
+	})
+}
+
+func TestAWorkerThatWasTakenOverReachesNothing(t *testing.T) {
+	each(t, func(*Pool) {}, func(t *testing.T, p *Pool) {
+		report, err := p.Do(t.Context(), selftest("escape", 0), file(t, ""), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tried map[string]string
+		if err := json.Unmarshal(report, &tried); err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{"open", "socket", "local", "exec", "fork", "kill", "ptrace", "unshare"} {
+			if !strings.Contains(tried[what], "not permitted") {
+				t.Errorf("%s: %q, want operation not permitted", what, tried[what])
+			}
+		}
+	})
+}
+
+func TestEveryMisbehaviourIsAFailureAndTheNextFileIsServed(t *testing.T) {
+	set := func(p *Pool) {
+		p.Limits = Limits{CPU: time.Second, Wall: 4 * time.Second, Memory: 192 << 20, Output: 1000}
+	}
+	each(t, set, func(t *testing.T, p *Pool) {
+		for _, tt := range []struct {
+			do    string
+			bytes int
+			want  Kind
+			words string // in the error
+		}{
+			{"panic", 0, Crashed, "the self test was asked to"},
+			{"spin", 0, Crashed, ""},
+			{"memory", 1 << 30, Crashed, "memory"},
+			{"output", 1001, TooLarge, ""},
+			{"garbage", 0, Malformed, ""},
+			{"exit", 0, Malformed, ""},
+			{"nonsense", 0, GaveUp, `does not know "nonsense"`},
+		} {
+			report, err := p.Do(t.Context(), selftest(tt.do, tt.bytes), file(t, "x"), nil)
+			var failure *Failure
+			if !errors.As(err, &failure) || failure.Kind != tt.want || report != nil || !strings.Contains(err.Error(), tt.words) {
+				t.Errorf("%s: %s, %v; want %s with %q", tt.do, report, err, tt.want, tt.words)
+			}
+			if report, err := p.Do(t.Context(), selftest("read", 0), file(t, "hello"), nil); err != nil || string(report) != "5" {
+				t.Fatalf("the file after %s: %s, %v", tt.do, report, err)
+			}
+		}
+	})
+}
+
+func TestATimeLimitAndACancelledJobEndTheProcess(t *testing.T) {
+	each(t, func(p *Pool) { p.Limits.Wall = 200 * time.Millisecond }, func(t *testing.T, p *Pool) {
+		_, err := p.Do(t.Context(), selftest("sleep", 0), file(t, ""), nil)
+		var failure *Failure
+		if !errors.As(err, &failure) || failure.Kind != TimedOut {
+			t.Errorf("got %v, want timed_out", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := p.Do(ctx, selftest("sleep", 0), file(t, ""), nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the caller's deadline", err)
+		}
+	})
+}
+
+func TestOutputComesBackWhole(t *testing.T) {
+	p := run(t, func(p *Pool) { p.Limits.Output = 3 << 20 })
+	var out bytes.Buffer
+	if _, err := p.Do(t.Context(), selftest("output", 3<<20), file(t, ""), &out); err != nil {
+		t.Fatal(err)
+	}
+	if out.Len() != 3<<20 {
+		t.Errorf("got %d bytes, want %d", out.Len(), 3<<20)
+	}
+}
+
+func TestAWarmWorkerThatDiedCostsNoFile(t *testing.T) {
+	p := run(t, func(p *Pool) { p.Warm = 3; p.only = "none" })
+	killed := 0
+	for range 2 {
+		w := <-p.pool.free
+		unix.Kill(w.cmd.Process.Pid, unix.SIGKILL)
+		unix.Waitid(unix.P_PID, w.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		killed++
+		go func() { p.pool.free <- w }()
+	}
+	for range 4 {
+		if report, err := p.Do(t.Context(), selftest("read", 0), file(t, "hello"), nil); err != nil || string(report) != "5" {
+			t.Errorf("after %d warm workers died: %s, %v", killed, report, err)
+		}
+	}
+}
+
+func TestManyFilesAtOnce(t *testing.T) {
+	p := run(t, func(p *Pool) { p.Parallel = 3 })
+	var working sync.WaitGroup
+	for i := range 40 {
+		working.Go(func() {
+			text := strings.Repeat("x", i)
+			if report, err := p.Do(t.Context(), selftest("read", 0), file(t, text), nil); err != nil || string(report) != fmt.Sprint(i) {
+				t.Errorf("file %d: %s, %v", i, report, err)
+			}
+		})
+	}
+	working.Wait()
+}
+
+func TestWithoutAnyJailThePoolRefusesToRun(t *testing.T) {
+	p := &Pool{Binary: "/nonexistent/worker", Log: slog.New(slog.DiscardHandler)}
+	if err := p.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "locked up") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	if _, err := p.Do(t.Context(), selftest("read", 0), file(t, ""), nil); !errors.Is(err, errNotRunning) {
+		t.Errorf("a job for a pool that does not run: %v", err)
+	}
+}
+
+func TestWithoutBubblewrapTheWeakerJailIsNamed(t *testing.T) {
+	p := run(t, func(p *Pool) { p.Bubblewrap = "/nonexistent/bwrap" })
+	name, absent := p.Jail()
+	if name == "bubblewrap" || !strings.Contains(absent["bubblewrap"], "/nonexistent/bwrap") {
+		t.Errorf("jail %q, absent %v; want the reason why it is not bubblewrap", name, absent)
+	}
+}
+
+func TestTheJailHasNoNetworkAndNoForeignProcesses(t *testing.T) {
+	for _, name := range []string{"bubblewrap", "namespaces"} {
+		t.Run(name, func(t *testing.T) {
+			p := run(t, func(p *Pool) { p.only = name })
+			w := <-p.pool.free
+			pid := leaf(t, w.cmd.Process.Pid)
+			for _, space := range []string{"net", "pid", "ipc", "mnt", "uts"} {
+				ours, err := os.Readlink("/proc/self/ns/" + space)
+				if err != nil {
+					t.Fatal(err)
+				}
+				theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, space))
+				if err != nil {
+					t.Skipf("this account cannot look into the jail: %v", err)
+				}
+				if ours == theirs {
+					t.Errorf("the worker shares our %s namespace", space)
+				}
+			}
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
+				if !bytes.Contains(status, []byte(want)) {
+					t.Errorf("the worker's status has no %q:\n%s", want, status)
+				}
+			}
+			if os.Geteuid() == 0 && bytes.Contains(status, []byte("Uid:\t0\t")) && name == "namespaces" {
+				t.Error("the worker is root")
+			}
+			if err := w.end(); err != nil {
+				t.Errorf("a worker without a job ends with %v", err)
+			}
+		})
+	}
+}
+
+// leaf follows a chain of only children to its end: the worker within bubblewrap.
+func leaf(t *testing.T, pid int) int {
+	t.Helper()
+	for {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		if err != nil {
+			t.Skipf("the kernel does not list children: %v", err)
+		}
+		var child int
+		if _, err := fmt.Sscan(string(text), &child); err != nil {
+			return pid
+		}
+		pid = child
+	}
+}
+
+// maxStart is the promise for a worker from fork to ready.
+const maxStart = 5 * time.Millisecond
+
+func TestAWorkerIsReadyInFiveMilliseconds(t *testing.T) {
+	p := &Pool{Binary: binary(t), Unjailed: true}
+	ways := p.jails()
+	bare := ways[len(ways)-1]
+	const n = 41
+	took := make([]time.Duration, 0, n)
+	for range n {
+		began := time.Now()
+		w, err := bare.start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, time.Since(began))
+		if err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(took)
+	t.Logf("fork to ready: median %v, fastest %v, 90%% %v", took[n/2], took[0], took[n*9/10])
+	// The median of a busy machine is the machine's; a quarter of the starts
+	// must have been undisturbed.
+	if got := took[n/4]; got > maxStart {
+		t.Errorf("a worker is ready after %v, want at most %v", got, maxStart)
+	}
+	info, err := os.Stat(binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the binary has %d kB", info.Size()>>10)
+}
+
+func BenchmarkStart(b *testing.B) {
+	p := &Pool{Binary: binary(b), Unjailed: true}
+	for _, way := range p.jails() {
+		b.Run(way.name, func(b *testing.B) {
+			for b.Loop() {
+				w, err := way.start(context.Background())
+				if err != nil {
+					b.Skip(err)
+				}
+				if err := w.end(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDo(b *testing.B) {
+	for _, name := range []string{"bubblewrap", "namespaces", "none"} {
+		b.Run(name, func(b *testing.B) {
+			p := run(b, func(p *Pool) { p.only = name })
+			f := file(b, "hello")
+			for b.Loop() {
+				if _, err := p.Do(context.Background(), selftest("read", 0), f, io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
