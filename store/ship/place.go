@@ -3,6 +3,8 @@ package ship
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -336,9 +338,8 @@ func (s *Shipper) quarantine(ctx context.Context, js jetstream.JetStream, operat
 		Subject: bus.QuarantineSubject(operator, body), Data: line,
 		Header: nats.Header{"Sekikura-Reason": {why.Error()}},
 	}
-	if r, err := readRow(line, body); err == nil {
-		msg.Header.Set(jetstream.MsgIDHeader, r.id.String()) // set aside once, however often it is tried
-	}
+	sum := sha256.Sum256(line) // set aside once, however often it is tried
+	msg.Header.Set(jetstream.MsgIDHeader, hex.EncodeToString(sum[:]))
 	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if _, err := js.PublishMsg(limit, msg); err != nil {

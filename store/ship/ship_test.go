@@ -203,6 +203,28 @@ func (p *path) open(tb testing.TB, dir string, limit int64) *journal.Journal {
 	return j
 }
 
+// publisher returns a producer once the bus takes messages.
+func (p *path) publisher(t *testing.T) *bus.Producer {
+	t.Helper()
+	js, err := jetstream.New(p.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if _, err = js.Stream(t.Context(), bus.Quarantine); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the bus is not there: %v", err)
+		}
+	}
+	producer, err := bus.NewProducer(p.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return producer
+}
+
 // batch makes n events of the two bodies, such as a web front reports them.
 func batch(n int) []event.Event {
 	events := make([]event.Event, n)
@@ -419,10 +441,7 @@ func TestTheJournalKeepsEventsWhileTheBusIsAway(t *testing.T) {
 
 func TestAMessageThatTheBusHasAlreadyIsStoredOnce(t *testing.T) {
 	p := newPath(t, t.TempDir(), 0)
-	producer, err := bus.NewProducer(p.conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	producer := p.publisher(t)
 	events := batch(8)[:4] // of one body
 	var rows []byte
 	acked := make(map[event.ID]bool)
@@ -430,14 +449,9 @@ func TestAMessageThatTheBusHasAlreadyIsStoredOnce(t *testing.T) {
 		rows = e.AppendRow(rows)
 		acked[e.ID] = true
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for i := 0; i < 3; i++ { // other ids, as after the bus forgot the first one
+	for i := range 3 { // other ids, as after the bus forgot the first one
 		if err := producer.Publish(t.Context(), bus.Subject(operator, village), rand.Text(), i > 0, rows); err != nil {
-			if time.Now().After(deadline) {
-				t.Fatal(err)
-			}
-			i--
-			time.Sleep(100 * time.Millisecond)
+			t.Fatal(err)
 		}
 	}
 	p.same(t, acked)
@@ -447,11 +461,8 @@ func TestAMessageThatTheBusHasAlreadyIsStoredOnce(t *testing.T) {
 
 func TestAPoisonedRowDoesNotStopTheRest(t *testing.T) {
 	p := newPath(t, t.TempDir(), 0)
+	producer := p.publisher(t)
 	good := p.during(6, func() { time.Sleep(200 * time.Millisecond) })
-	producer, err := bus.NewProducer(p.conn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	row := func(body tenant.ID, fields ...slog.Attr) []byte {
 		e := event.Event{ID: event.NewID(time.Now()), Time: time.Now(), Tenant: body, Service: "waf", Name: "poison", Fields: fields}
 		return e.AppendRow(nil)
