@@ -29,6 +29,25 @@ type conn struct {
 	// answering is set while a handler owns the answer.
 	answering atomic.Bool
 	closed    sync.Once
+
+	requests, gone atomic.Int64 // of HTTP/2: begun, and given up by the client
+	calmed         atomic.Bool
+}
+
+// tolerated is how many requests a client may give up on one connection as long
+// as most of the others are finished.
+const tolerated = 100
+
+// countGone ends an HTTP/2 connection whose client opens streams to reset them
+// (CVE-2023-44487). net/http ends it only when handlers fall behind; but each
+// stream costs the origin a request, however fast we are.
+func (c *conn) countGone() {
+	gone := c.gone.Add(1)
+	if !c.h2 || gone <= tolerated || 2*gone < c.requests.Load() || !c.calmed.CompareAndSwap(false, true) {
+		return
+	}
+	c.service.refusedByProtocol(c, 0, "h2_rapid_reset")
+	_ = c.Close()
 }
 
 type connKey struct{}

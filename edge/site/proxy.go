@@ -251,7 +251,7 @@ func (v *service) originFailed(x *exchange, err error) {
 	case bodyErr != nil:
 		v.bodyFailed(x, bodyErr)
 	case x.request.Context().Err() != nil:
-		v.report(x, "request_refused", "refused", "client_gone", 499)
+		v.clientGone(x)
 	default:
 		x.originErr = err
 		status, why := http.StatusBadGateway, "origin_down"

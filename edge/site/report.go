@@ -100,6 +100,14 @@ func (v *service) report(x *exchange, name, outcome, reason string, status int) 
 	v.recorder.record(context.WithoutCancel(x.request.Context()), e)
 }
 
+// clientGone records that nobody waits for the answer. The status is nginx's.
+func (v *service) clientGone(x *exchange) {
+	v.report(x, "request_refused", "refused", "client_gone", 499)
+	if x.conn != nil {
+		x.conn.countGone()
+	}
+}
+
 // refuse records why a request is not served and answers with a page.
 func (v *service) refuse(x *exchange, status int, reason string) {
 	v.report(x, "request_refused", "refused", reason, status)

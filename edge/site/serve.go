@@ -47,6 +47,7 @@ func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{id: event.NewID(now), start: now, conn: c, request: r}
 	if c != nil {
 		c.answering.Store(true)
+		c.requests.Add(1)
 		x.client, x.secure = c.client, c.tls != nil
 	}
 	x.out = &answerWriter{ResponseWriter: w, control: http.NewResponseController(w), stall: v.Limits.Stall}
@@ -261,6 +262,10 @@ func (v *service) inspect(x *exchange) bool {
 	}
 	x.inspection = v.Inspector.Inspect(r.Context(), x.tenant.ID, x.client, r, head, whole)
 	x.in.ahead = head
+	if r.Context().Err() != nil {
+		v.clientGone(x) // whatever the verdict, nobody sees it
+		return false
+	}
 	switch x.inspection.Outcome() {
 	case Blocked:
 		v.block(x, http.StatusForbidden)
@@ -305,7 +310,7 @@ func (v *service) bodyFailed(x *exchange, err error) {
 		x.reported = true // the gate did
 		v.page(x, http.StatusBadRequest, pageRefused, "")
 	case x.request.Context().Err() != nil:
-		v.report(x, "request_refused", "refused", "client_gone", 499)
+		v.clientGone(x)
 	default:
 		v.refuse(x, http.StatusBadRequest, "body_cut")
 	}

@@ -89,11 +89,11 @@ func (j *journal) find(t testing.TB, what string, ok func(event.Event) bool) eve
 		select {
 		case <-j.grew:
 		case <-deadline:
-			var have []string
+			have := map[string]int{}
 			for _, e := range j.all() {
-				have = append(have, e.Name+" "+value(e, "refused.reason"))
+				have[e.Name+" "+value(e, "refused.reason")]++
 			}
-			t.Fatalf("no event of %s; there are %q", what, have)
+			t.Fatalf("no event of %s; there are %v", what, have)
 		}
 	}
 }
