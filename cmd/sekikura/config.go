@@ -28,6 +28,7 @@ type Config struct {
 	Portal   PortalConfig   `toml:"portal"`
 	Edge     EdgeConfig     `toml:"edge"`
 	Backup   BackupConfig   `toml:"backup"`
+	Audit    AuditConfig    `toml:"audit"`
 	// FirstAccount is the first of ten account numbers (uid) that role groups run
 	// under when the supervisor is root: one for each, none used by anybody else.
 	FirstAccount uint32 `toml:"first_account"`
@@ -85,6 +86,13 @@ type EdgeConfig struct {
 	// Certificates is a folder with NAME.crt and NAME.key for each published
 	// host name.
 	Certificates string `toml:"certificates"`
+}
+
+// AuditConfig is about the audit chains.
+type AuditConfig struct {
+	// Heads is a second folder for the signed heads, best a mount of another
+	// machine, so that nobody on this one can rewrite a chain unseen.
+	Heads string `toml:"heads"`
 }
 
 // BackupConfig is where encrypted copies go.
@@ -211,6 +219,7 @@ func (c *Config) mistakes(text []byte) []mistake {
 	for _, f := range []struct{ key, file string }{
 		{"portal.certificate", c.Portal.Certificate}, {"portal.key", c.Portal.Key},
 		{"edge.certificates", c.Edge.Certificates}, {"backup.s3.key_file", c.Backup.S3.KeyFile},
+		{"audit.heads", c.Audit.Heads},
 	} {
 		if f.file == "" {
 			continue
@@ -219,8 +228,8 @@ func (c *Config) mistakes(text []byte) []mistake {
 			at(f.key, "%v", err)
 		}
 	}
-	if c.Operator.ID == "" {
-		at("operator.id", "name the prefecture's code, such as 130001")
+	if _, err := tenant.Parse(string(c.Operator.ID)); err != nil { // TOML does not ask a string's own type
+		at("operator.id", "name the prefecture's code, such as 130001: %v", err)
 	}
 	return wrong
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type controlSettings struct {
 	StatusFile  string
 	AccountKey  []byte
 	HeadsKey    []byte
+	Heads       []string // folders
 	Demo        *demoSeed
 	DemoOrigin  string // URL of the sample site
 }
@@ -43,7 +45,7 @@ func (m *machine) controlGroup() role.Group {
 	uid, gid := m.account(3)
 	return role.Group{
 		Name: "control", UID: uid, GID: gid,
-		Sandbox: role.Sandbox{Write: []string{m.path("control")}, Read: []string{m.path("run")}},
+		Sandbox: role.Sandbox{Write: []string{m.path("control")}, Read: []string{m.path("run")}, Share: share(m.conf.Audit.Heads)},
 		Sockets: []role.Socket{
 			{Name: "portal", Network: "tcp", Address: m.conf.Portal.Listen},
 			{Name: "settings", Network: "unix", Address: m.path("run", "settings.sock")},
@@ -55,10 +57,22 @@ func (m *machine) controlGroup() role.Group {
 	}
 }
 
+// share is a sandbox's list of one folder, or of none.
+func share(folder string) []string {
+	if folder == "" {
+		return nil
+	}
+	return []string{folder}
+}
+
 func (m *machine) controlSettings() ([]byte, error) {
 	s := controlSettings{
 		Dir: m.path("control"), StoreURL: m.conf.Store.URL, Bus: m.busAccess(), Logs: m.logStore(), Operator: m.conf.Operator,
 		StatusFile: m.path("run", "status.json"), AccountKey: m.keys.Account, HeadsKey: m.keys.Heads, Demo: m.demo,
+		Heads: []string{m.path("control")},
+	}
+	if m.conf.Audit.Heads != "" {
+		s.Heads = append(s.Heads, m.conf.Audit.Heads)
 	}
 	if m.demo != nil {
 		s.DemoOrigin = "http://" + m.addr("origin", "http")
@@ -111,8 +125,11 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	tmp, _ := child.Listener("portal"); _ = tmp
+	tmp, _ := child.Listener("portal")
+	_ = tmp
+	heads := &headKeeper{db: db, signer: ed25519.NewKeyFromSeed(s.HeadsKey), folders: s.Heads, log: log, now: time.Now}
 	return child.Run(ctx, administrative,
+		role.Role{Name: "audit-heads", Run: heads.Run},
 		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
 		role.Role{Name: "settings", Run: serveHTTP(push, &settings.Server{Source: pushed{documents}, Log: log}, nil)},
 	)

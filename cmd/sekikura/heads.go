@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sekikura/sekikura/store"
+)
+
+// headsEvery is how often the ends of the audit chains are signed. What was
+// written before cannot be rewritten unseen; what came after could.
+const headsEvery = 15 * time.Minute
+
+// headKeeper signs the heads of all audit chains and keeps them in folders, one
+// file a month. One of the folders belongs on another machine.
+type headKeeper struct {
+	db      *store.DB
+	signer  ed25519.PrivateKey
+	folders []string
+	log     *slog.Logger
+	now     func() time.Time
+}
+
+// Run signs until ctx ends, and once more then.
+func (k *headKeeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(headsEvery)
+	defer tick.Stop()
+	for {
+		if err := k.sign(context.WithoutCancel(ctx)); err != nil {
+			k.log.Error("the heads of the audit chains could not be signed", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return k.sign(context.WithoutCancel(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+func (k *headKeeper) sign(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var heads bytes.Buffer
+	if err := k.db.SignHeads(ctx, k.signer, &heads); err != nil {
+		return err
+	}
+	name := "heads-" + k.now().In(jst).Format("2006-01") + ".jsonl"
+	var wrong []error
+	for _, folder := range k.folders {
+		wrong = append(wrong, appendFile(filepath.Join(folder, name), heads.Bytes()))
+	}
+	return errors.Join(wrong...)
+}
+
+// appendFile adds text to file and returns once it is on disk.
+func appendFile(file string, text []byte) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// readHeads reads every heads file in folder.
+func readHeads(folder string, key ed25519.PublicKey) ([]store.Head, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "heads-*.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	var all []store.Head
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		heads, err := store.ReadHeads(bytes.NewReader(text), key)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, heads...)
+	}
+	return all, nil
+}
