@@ -44,6 +44,14 @@ func NewOperatorKey() OperatorKey {
 	return k
 }
 
+// OperatorKeyFrom returns the key that the 32 random bytes of secret are.
+func OperatorKeyFrom(secret []byte) (OperatorKey, error) {
+	if len(secret) != keySize {
+		return OperatorKey{}, fmt.Errorf("an operator's key has %d bytes, not %d", keySize, len(secret))
+	}
+	return OperatorKey{bytes.Clone(secret)}, nil
+}
+
 // CreateKeyFile writes a fresh key to file (0600), which must not exist.
 func CreateKeyFile(file string) (OperatorKey, error) {
 	k := NewOperatorKey()
@@ -92,7 +100,7 @@ func parseKey(text string) (OperatorKey, error) {
 	if err != nil || len(secret) != keySize {
 		return OperatorKey{}, fmt.Errorf("the operator's key is damaged: want %d bytes in base64", keySize)
 	}
-	return OperatorKey{secret}, nil
+	return OperatorKeyFrom(secret)
 }
 
 // ID tells keys apart without telling anything of the key: 16 hex digits.
