@@ -105,6 +105,11 @@ func categoryOf(tags []string) string {
 			return strings.TrimPrefix(kind, "injection-")
 		}
 	}
+	for _, t := range tags {
+		if file, ok := strings.CutPrefix(t, "OWASP_CRS/"); ok {
+			return strings.ToLower(strings.TrimPrefix(file, "ATTACK-"))
+		}
+	}
 	return "other"
 }
 

@@ -234,6 +234,22 @@ func likelihood(text string) int {
 	return max(n, 0)
 }
 
+// isFile tells whether a part's head says, in exactly one way, that it is a file.
+// In doubt it is a field, which is judged: a field may well be named "filename".
+func isFile(head string) bool {
+	file, dispositions := false, 0
+	for line := range strings.SplitSeq(head, "\r\n") {
+		name, value, _ := strings.Cut(line, ":")
+		if !strings.EqualFold(strings.TrimSpace(name), "Content-Disposition") {
+			continue
+		}
+		dispositions++
+		kind, params, err := mime.ParseMediaType(value)
+		file = err == nil && kind == "form-data" && params["filename"] != ""
+	}
+	return file && dispositions == 1
+}
+
 // slimMultipart rewrites a multipart form (RFC 7578) without the contents of
 // files and with fields in UTF-8. A body that was cut ends with its last part.
 // It returns false for what it does not understand, which rules then see as it is.
@@ -265,7 +281,7 @@ func slimMultipart(body []byte, boundary, declared string, charsets []charset) (
 			}
 			head, content = raw, nil // cut within its head
 		}
-		p := part{head: string(head), file: bytes.Contains(bytes.ToLower(head), []byte("filename"))}
+		p := part{head: string(head), file: isFile(string(head))}
 		texts = append(texts, p.head)
 		if !p.file {
 			p.content = string(content)

@@ -462,7 +462,8 @@ func (i *Inspection) Response(ctx context.Context, status int, header http.Heade
 	i.conclude()
 }
 
-// Close frees the transaction. It may be called once.
+// Close frees the transaction; a second call does nothing, for Coraza would give
+// one transaction to two requests.
 func (i *Inspection) Close() {
 	if i.tx == nil {
 		return
@@ -473,5 +474,6 @@ func (i *Inspection) Close() {
 			i.engine.Log.Warn("ending a web inspection", "tenant", i.id, "error", err)
 		}
 	}
+	i.tx = nil
 	i.engine.cutoff.forget(id)
 }
