@@ -95,11 +95,17 @@ func (tx *Tx) finish(ctx context.Context) error {
 
 // retry runs attempt again while the engine says that this may help.
 func (db *DB) retry(ctx context.Context, attempt func() error) error {
-	wait := 2 * time.Millisecond
+	wait, doubted := 2*time.Millisecond, false
 	for n := 1; ; n++ {
 		err := attempt()
-		if err == nil || n == maxAttempts || !db.engine.again(err) {
+		if err == nil || n == maxAttempts {
 			return err
+		}
+		if !db.engine.again(err) {
+			if doubted || !db.engine.doubtful(err) {
+				return err
+			}
+			doubted = true
 		}
 		pause := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
 		select {

@@ -19,6 +19,9 @@ type engine interface {
 	write(ctx context.Context, scope string, fn func(session) error) error
 	// again tells whether a write that ended with err may work when repeated.
 	again(err error) bool
+	// doubtful tells whether err may come from a change that ran at the same time
+	// rather than from this one; then it is worth one repetition.
+	doubtful(err error) bool
 	// explain turns the engine's errors into this package's.
 	explain(err error) error
 	// alone runs fn while no other opener of the same database runs it.

@@ -80,9 +80,19 @@ func (e *postgresEngine) again(err error) bool {
 	return errors.As(err, &broken) && (broken.Code == "40001" || broken.Code == "40P01")
 }
 
+// doubtful: of two serializable transactions that look for a row and then add
+// it, the second may be told of a unique violation instead of a serialization
+// failure (PostgreSQL manual, 13.5). Repeated, it sees the row that it looked for.
+func (e *postgresEngine) doubtful(err error) bool {
+	var broken *pgconn.PgError
+	return errors.As(err, &broken) && broken.Code == uniqueViolation
+}
+
+const uniqueViolation = "23505"
+
 func (e *postgresEngine) explain(err error) error {
 	var broken *pgconn.PgError
-	if errors.As(err, &broken) && broken.Code == "23505" { // unique_violation
+	if errors.As(err, &broken) && broken.Code == uniqueViolation {
 		return fmt.Errorf("%w (%w)", ErrExists, err)
 	}
 	return err

@@ -113,6 +113,9 @@ func (e *sqliteEngine) again(err error) bool {
 	return primary == sqlitelib.SQLITE_BUSY || primary == sqlitelib.SQLITE_LOCKED
 }
 
+// doubtful is never true: writers come one after the other.
+func (e *sqliteEngine) doubtful(error) bool { return false }
+
 func (e *sqliteEngine) explain(err error) error {
 	var broken *sqlitedriver.Error
 	if errors.As(err, &broken) {

@@ -12,6 +12,7 @@ import (
 	"github.com/sekikura/sekikura/policy"
 	"github.com/sekikura/sekikura/store"
 	"github.com/sekikura/sekikura/store/policies"
+	"github.com/sekikura/sekikura/store/postgrestest"
 	"github.com/sekikura/sekikura/store/tenants"
 	"github.com/sekikura/sekikura/tenant"
 )
@@ -56,9 +57,42 @@ var (
 	village  = store.Actor{Account: "mura", Tenant: wakaba, Address: "127.10.0.5"}
 )
 
-func open(t *testing.T) *policies.Documents {
+// TestPolicies runs every claim on both engines.
+func TestPolicies(t *testing.T) {
+	parts := []struct {
+		name string
+		run  func(*testing.T, *policies.Documents)
+	}{
+		{"a written policy is read back and explained", aWrittenPolicyIsReadBackAndExplained},
+		{"a write with another version is stale", aWriteWithAnotherVersionIsStale},
+		{"what may not be written is refused and changes nothing", whatMayNotBeWrittenIsRefusedAndChangesNothing},
+		{"a locked mode is refused", aLockedModeIsRefused},
+		{"a baseline that breaks an override is refused and names the body", aBaselineThatBreaksAnOverrideIsRefusedAndNamesTheBody},
+		{"an emergency waits for its approval", anEmergencyWaitsForItsApproval},
+		{"the operator can make the reference mandatory", theOperatorCanMakeTheReferenceMandatory},
+		{"history shows what each version changed and rollback is a new version", historyShowsWhatEachVersionChangedAndRollbackIsANewVersion},
+		{"snapshots have everything and revisions rise", snapshotsHaveEverythingAndRevisionsRise},
+		{"of writers with the same version one wins", ofWritersWithTheSameVersionOneWins},
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		for _, part := range parts {
+			t.Run(part.name, func(t *testing.T) {
+				part.run(t, open(t, store.Config{Path: filepath.Join(t.TempDir(), "control.db")}))
+			})
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		server := postgrestest.Start(t)
+		for _, part := range parts {
+			t.Run(part.name, func(t *testing.T) { part.run(t, open(t, store.Config{URL: server.New(t)})) })
+		}
+	})
+}
+
+func open(t *testing.T, conf store.Config) *policies.Documents {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "control.db"), Now: func() time.Time { return now }, Poll: time.Hour}, policies.Schema)
+	conf.Now, conf.Poll = func() time.Time { return now }, time.Hour
+	db, err := store.Open(t.Context(), conf, policies.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +142,7 @@ func put(t *testing.T, d *policies.Documents, who store.Actor, id tenant.ID, lay
 	return out
 }
 
-func TestAWrittenPolicyIsReadBackAndExplained(t *testing.T) {
-	d := open(t)
+func aWrittenPolicyIsReadBackAndExplained(t *testing.T, d *policies.Documents) {
 	put(t, d, operator, sakura, policy.Baseline, doc(`{"level":2,"extra":["a"]}`), 0)
 	got := put(t, d, village, wakaba, policy.Override, doc(`{"level":3, "extra":["b"], "level":4}`), 0)
 	if got.Version != 1 || got.Schema != 1 || got.Change.By != "mura" || !got.Change.At.Equal(now) {
@@ -133,8 +166,7 @@ func TestAWrittenPolicyIsReadBackAndExplained(t *testing.T) {
 	}
 }
 
-func TestAWriteWithAnotherVersionIsStale(t *testing.T) {
-	d := open(t)
+func aWriteWithAnotherVersionIsStale(t *testing.T, d *policies.Documents) {
 	put(t, d, village, wakaba, policy.Override, doc(`{"level":2}`), 0)
 	for _, expected := range []int64{0, 2, -1} {
 		if _, err := d.Put(t.Context(), village, wakaba, policy.Override, doc(`{"level":3}`), expected); !errors.Is(err, policies.ErrStale) {
@@ -146,8 +178,7 @@ func TestAWriteWithAnotherVersionIsStale(t *testing.T) {
 	}
 }
 
-func TestWhatMayNotBeWrittenIsRefusedAndChangesNothing(t *testing.T) {
-	d := open(t)
+func whatMayNotBeWrittenIsRefusedAndChangesNothing(t *testing.T, d *policies.Documents) {
 	put(t, d, operator, sakura, policy.Baseline, doc(`{"level":2}`, "/level", "/limits"), 0)
 	before, err := d.Snapshot(t.Context())
 	if err != nil {
@@ -219,8 +250,7 @@ func TestWhatMayNotBeWrittenIsRefusedAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestALockedModeIsRefused(t *testing.T) {
-	d := open(t)
+func aLockedModeIsRefused(t *testing.T, d *policies.Documents) {
 	put(t, d, operator, sakura, policy.Baseline, doc(`{}`, "/mode"), 0)
 	off := doc(`{}`)
 	off.Mode = policy.Off
@@ -230,8 +260,7 @@ func TestALockedModeIsRefused(t *testing.T) {
 	}
 }
 
-func TestABaselineThatBreaksAnOverrideIsRefusedAndNamesTheBody(t *testing.T) {
-	d := open(t)
+func aBaselineThatBreaksAnOverrideIsRefusedAndNamesTheBody(t *testing.T, d *policies.Documents) {
 	put(t, d, village, wakaba, policy.Override, doc(`{"limits":{"rate":9}}`), 0)
 	_, err := d.Put(t.Context(), operator, sakura, policy.Baseline, doc(`{"limits":{"size":7}}`), 0)
 	if got := refusal(t, err); !slices.Equal(got, []string{"/limits/rate breaks_override"}) {
@@ -244,8 +273,7 @@ func TestABaselineThatBreaksAnOverrideIsRefusedAndNamesTheBody(t *testing.T) {
 	put(t, d, store.System("test"), another, policy.Baseline, doc(`{"limits":{"size":7}}`), 0)
 }
 
-func TestAnEmergencyWaitsForItsApproval(t *testing.T) {
-	d := open(t)
+func anEmergencyWaitsForItsApproval(t *testing.T, d *policies.Documents) {
 	urgent := doc(`{"level":4}`)
 	urgent.Change = policy.Change{Emergency: true, Note: "攻撃を受けている", ApproveBy: now.Add(1000 * time.Hour)}
 	got := put(t, d, village, wakaba, policy.Override, urgent, 0)
@@ -281,8 +309,7 @@ func TestAnEmergencyWaitsForItsApproval(t *testing.T) {
 	}
 }
 
-func TestTheOperatorCanMakeTheReferenceMandatory(t *testing.T) {
-	d := open(t)
+func theOperatorCanMakeTheReferenceMandatory(t *testing.T, d *policies.Documents) {
 	urgent := doc(`{"level":4}`)
 	urgent.Change = policy.Change{Emergency: true}
 	if got := refusal(t, d.SetReferenceMandatory(t.Context(), village, wakaba, true, "")); got[0] != "/tenant not_an_operator" {
@@ -309,8 +336,7 @@ func TestTheOperatorCanMakeTheReferenceMandatory(t *testing.T) {
 	}
 }
 
-func TestHistoryShowsWhatEachVersionChangedAndRollbackIsANewVersion(t *testing.T) {
-	d := open(t)
+func historyShowsWhatEachVersionChangedAndRollbackIsANewVersion(t *testing.T, d *policies.Documents) {
 	put(t, d, village, wakaba, policy.Override, doc(`{"level":2,"block":["a"]}`), 0)
 	second := doc(`{"level":2,"block":["a","b"],"limits":{"rate":3}}`)
 	second.Mode = policy.Other
@@ -345,8 +371,7 @@ func TestHistoryShowsWhatEachVersionChangedAndRollbackIsANewVersion(t *testing.T
 	}
 }
 
-func TestSnapshotsHaveEverythingAndRevisionsRise(t *testing.T) {
-	d := open(t)
+func snapshotsHaveEverythingAndRevisionsRise(t *testing.T, d *policies.Documents) {
 	first, err := d.Snapshot(t.Context())
 	if err != nil || len(first.Tenants) != 4 || len(first.Documents) != 0 || first.Revision != 4 {
 		t.Fatalf("first snapshot is %+v, %v", first, err)
@@ -386,8 +411,7 @@ func TestSnapshotsHaveEverythingAndRevisionsRise(t *testing.T) {
 	}
 }
 
-func TestOfWritersWithTheSameVersionOneWins(t *testing.T) {
-	d := open(t)
+func ofWritersWithTheSameVersionOneWins(t *testing.T, d *policies.Documents) {
 	const writers = 8
 	results := make(chan error, writers)
 	for range writers {
