@@ -28,6 +28,7 @@ const (
 	Events         = "EVENTS"     // the stream of all events
 	Quarantine     = "QUARANTINE" // rows that the log store refuses
 	subjects       = "ev."
+	EventSubjects  = "ev.*.*" // what a reader of events filters for
 	quarantined    = "quarantine."
 	MaxMessage     = 1 << 20 // bytes of one message, headers included
 	MaxBatch       = 1024    // events in one message
@@ -80,7 +81,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("preparing the bus: %w", err)
 	}
-	srv.SetLoggerV2(&bridge{s.Log}, false, false, false)
+	trouble := make(chan struct{}, 1)
+	srv.SetLoggerV2(&bridge{s.Log, trouble}, false, false, false)
 	go srv.Start()
 	defer srv.WaitForShutdown()
 	defer srv.Shutdown()
@@ -117,6 +119,12 @@ func (s *Server) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-trouble:
+			// A stream whose disk was full or failed once takes nothing until the
+			// next start, which finds what was acknowledged.
+			if err := probe(ctx, js); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("the bus cannot store in %s any more: %w", s.Dir, err)
+			}
 		case <-tick.C:
 			if err := trim(ctx, js, s.Readers); err != nil && ctx.Err() == nil {
 				s.Log.Warn("removing read messages from the bus", "err", err)
@@ -184,6 +192,21 @@ func (s *Server) streams(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
+// probe stores a message that no reader gets. A bus that is full is not broken.
+func probe(ctx context.Context, js jetstream.JetStream) error {
+	limit, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := js.Publish(limit, subjects+"probe", nil, jetstream.WithRetryAttempts(0))
+	var answer *jetstream.APIError
+	if errors.As(err, &answer) && (answer.ErrorCode == streamFull || answer.Description == "maximum bytes exceeded") {
+		return nil
+	}
+	return err
+}
+
+// streamFull is the server's code for a message that is refused for want of room.
+const streamFull = 10077
+
 // trim removes what every reader has acknowledged. A reader that never came
 // keeps everything: messages are never removed unread.
 func trim(ctx context.Context, js jetstream.JetStream, readers []string) error {
@@ -248,11 +271,29 @@ func Connect(_ context.Context, at Address, log *slog.Logger) (*nats.Conn, error
 }
 
 // bridge writes the server's log into ours.
-type bridge struct{ log *slog.Logger }
+type bridge struct {
+	log     *slog.Logger
+	trouble chan<- struct{} // told of errors
+}
 
-func (b *bridge) Noticef(format string, v ...any) { b.log.Debug("bus: " + fmt.Sprintf(format, v...)) }
-func (b *bridge) Warnf(format string, v ...any)   { b.log.Warn("bus: " + fmt.Sprintf(format, v...)) }
-func (b *bridge) Fatalf(format string, v ...any)  { b.log.Error("bus: " + fmt.Sprintf(format, v...)) }
-func (b *bridge) Errorf(format string, v ...any)  { b.log.Error("bus: " + fmt.Sprintf(format, v...)) }
-func (b *bridge) Debugf(format string, v ...any)  { b.log.Debug("bus: " + fmt.Sprintf(format, v...)) }
-func (b *bridge) Tracef(format string, v ...any)  { b.log.Debug("bus: " + fmt.Sprintf(format, v...)) }
+func (b *bridge) Noticef(format string, v ...any) {
+	b.log.Debug("bus server", "says", fmt.Sprintf(format, v...))
+}
+func (b *bridge) Warnf(format string, v ...any) {
+	b.log.Warn("bus server", "says", fmt.Sprintf(format, v...))
+}
+func (b *bridge) Debugf(format string, v ...any) {
+	b.log.Debug("bus server", "says", fmt.Sprintf(format, v...))
+}
+func (b *bridge) Tracef(format string, v ...any) {
+	b.log.Debug("bus server", "says", fmt.Sprintf(format, v...))
+}
+func (b *bridge) Fatalf(format string, v ...any) { b.Errorf(format, v...) }
+
+func (b *bridge) Errorf(format string, v ...any) {
+	b.log.Error("bus server", "says", fmt.Sprintf(format, v...))
+	select {
+	case b.trouble <- struct{}{}:
+	default:
+	}
+}

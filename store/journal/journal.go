@@ -33,7 +33,7 @@ const (
 	// maxWaiting bounds the bytes that wait in memory; past it Append waits.
 	maxWaiting = 32 << 20
 	// publishTimeout is how long the bus has to say that a message is on disk.
-	publishTimeout = 5 * time.Second
+	publishTimeout = 3 * time.Second
 )
 
 // A Bus keeps messages. Publish returns nil when the message is on the bus's

@@ -130,7 +130,9 @@ func (s *Shipper) session(ctx context.Context, p *progress) error {
 	if err != nil {
 		return err
 	}
-	known := p.stream.Equal(stream.Created)
+	// A stream that is shorter than we know it lost its end, which was never
+	// acknowledged to anybody: its numbers are given out again.
+	known := p.stream.Equal(stream.Created) && stream.State.LastSeq >= p.touched
 	switch {
 	case !known:
 		// A shipper before this one may have inserted anything up to here.
@@ -249,6 +251,7 @@ func (s *Shipper) begin(ctx context.Context, js jetstream.JetStream) (consumer j
 	}
 	consumer, err = stream.CreateConsumer(limit, jetstream.ConsumerConfig{
 		Durable: Reader, Description: "events to the log store",
+		FilterSubject: bus.EventSubjects,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
 		AckPolicy: jetstream.AckAllPolicy, AckWait: time.Hour, MaxAckPending: -1, MaxDeliver: -1,
 	})

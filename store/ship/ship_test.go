@@ -129,6 +129,23 @@ func (p *process) kill() {
 	}
 }
 
+// ended waits until the process has ended by itself.
+func (p *process) ended(tb testing.TB) {
+	tb.Helper()
+	over := make(chan struct{})
+	go func() {
+		_ = p.cmd.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+		_ = p.stdin.Close()
+		p.cmd = nil
+	case <-time.After(15 * time.Second):
+		tb.Fatalf("the process %s does not end", p.role.Name)
+	}
+}
+
 func (p *process) restart(tb testing.TB) {
 	tb.Helper()
 	p.kill()
