@@ -1,0 +1,47 @@
+import { Icon } from '../../part/Icon'
+import { useText } from '../../text/text'
+import { useBodyNames } from '../bodies/useBodyNames'
+import { split, type Narrowing } from './query'
+
+interface Props {
+  now: Narrowing
+  onChange: (change: Record<string, string | string[] | undefined>) => void
+}
+
+/** What narrows the rows beside the query, each to be taken away. */
+export function Chosen({ now, onChange }: Props) {
+  const { t, code } = useText()
+  const names = useBodyNames()
+  const named = (field: string) => {
+    const said = code('field.', field, undefined, 'event.raw')
+    return said === t('event.raw') ? field : said
+  }
+  const chips: { key: string; label: string; off: () => void }[] = []
+  const simple: [keyof Narrowing, string][] = [
+    ['tenant', 'tenant'],
+    ['service', 'service'],
+    ['action', 'event.action'],
+    ['outcome', 'event.outcome'],
+  ]
+  for (const [name, field] of simple) {
+    const value = now[name]
+    if (typeof value === 'string' && value) chips.push({ key: name, label: `${named(field)}: ${name === 'tenant' ? (names?.get(value) ?? value) : value}`, off: () => onChange({ [name]: undefined }) })
+  }
+  for (const one of now.only) {
+    const [field, value] = split(one)
+    chips.push({ key: one, label: `${named(field)}: ${field === 'tenant' ? (names?.get(value) ?? value) : value}`, off: () => onChange({ only: now.only.filter((o) => o !== one) }) })
+  }
+  if (chips.length === 0) return null
+  return (
+    <ul aria-label={t('events.chosen')} className="flex flex-wrap gap-2">
+      {chips.map((c) => (
+        <li key={c.key}>
+          <button type="button" onClick={c.off} aria-label={t('events.unchoose', { what: c.label })} className="inline-flex min-h-9 items-center gap-1.5 rounded-full border border-blue-900 bg-blue-50 px-3 text-left wrap-anywhere text-blue-900 hover:bg-blue-100 max-md:min-h-12">
+            {c.label}
+            <Icon name="close" size={16} />
+          </button>
+        </li>
+      ))}
+    </ul>
+  )
+}
