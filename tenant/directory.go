@@ -19,12 +19,10 @@ type snapshot struct {
 	byID    map[ID]int
 	hosts   map[string]int
 	mail    map[string]int
-	sources []source // longest prefix first
-}
-
-type source struct {
-	prefix netip.Prefix
-	owner  int
+	sources map[netip.Prefix]int
+	// lengths are those of the prefixes in sources, longest first: of IPv4 and of
+	// IPv6. There are few, so that a lookup does not grow with the ranges.
+	lengths4, lengths6 []int
 }
 
 // NewDirectory returns a directory of the given bodies, or what is wrong with them.
@@ -43,7 +41,7 @@ func (d *Directory) Replace(bodies []Tenant) error {
 	s := &snapshot{
 		all:   slices.Clone(bodies),
 		byID:  make(map[ID]int, len(bodies)),
-		hosts: make(map[string]int), mail: make(map[string]int),
+		hosts: make(map[string]int), mail: make(map[string]int), sources: make(map[netip.Prefix]int),
 	}
 	slices.SortFunc(s.all, func(a, b Tenant) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	for i, t := range s.all {
@@ -55,18 +53,25 @@ func (d *Directory) Replace(bodies []Tenant) error {
 		}
 		s.byID[t.ID] = i
 	}
-	prefixes := make(map[netip.Prefix]int)
 	for i, t := range s.all {
 		if o, ok := s.byID[t.Operator]; !ok || s.all[o].Operator != t.Operator {
 			return fmt.Errorf("body %s: its operator %q is not an operator of this installation", t.ID, t.Operator)
 		}
 		for _, h := range t.Hosts {
-			if err := claim(s, s.hosts, "host", canonicalHost(h), i); err != nil {
+			h = canonicalHost(h)
+			if h == "" {
+				return fmt.Errorf("body %s: a host has no name", t.ID)
+			}
+			if err := claim(s, s.hosts, "host", h, i); err != nil {
 				return err
 			}
 		}
 		for _, m := range t.MailDomains {
-			if err := claim(s, s.mail, "mail domain", canonicalHost(m), i); err != nil {
+			m = canonicalHost(m)
+			if m == "" {
+				return fmt.Errorf("body %s: a mail domain has no name", t.ID)
+			}
+			if err := claim(s, s.mail, "mail domain", m, i); err != nil {
 				return err
 			}
 		}
@@ -74,13 +79,22 @@ func (d *Directory) Replace(bodies []Tenant) error {
 			if !p.IsValid() {
 				return fmt.Errorf("body %s: a source range is not an address range", t.ID)
 			}
-			if err := claim(s, prefixes, "source range", p.Masked(), i); err != nil {
+			p = canonicalPrefix(p)
+			if err := claim(s, s.sources, "source range", p, i); err != nil {
 				return err
 			}
-			s.sources = append(s.sources, source{p.Masked(), i})
+			lengths := &s.lengths6
+			if p.Addr().Is4() {
+				lengths = &s.lengths4
+			}
+			if !slices.Contains(*lengths, p.Bits()) {
+				*lengths = append(*lengths, p.Bits())
+			}
 		}
 	}
-	slices.SortStableFunc(s.sources, func(a, b source) int { return b.prefix.Bits() - a.prefix.Bits() })
+	for _, lengths := range [][]int{s.lengths4, s.lengths6} {
+		slices.SortFunc(lengths, func(a, b int) int { return b - a })
+	}
 	d.snap.Store(s)
 	return nil
 }
@@ -95,6 +109,16 @@ func claim[K comparable](s *snapshot, owners map[K]int, what string, key K, owne
 
 // canonicalHost is h as the directory compares it.
 func canonicalHost(h string) string { return strings.ToLower(strings.TrimSuffix(h, ".")) }
+
+// canonicalPrefix is p as the directory compares it: without host bits, and an
+// IPv4-mapped range (RFC 4291, 2.5.5.2) as the IPv4 one, since BySource unmaps
+// addresses too.
+func canonicalPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
+}
 
 // Get returns the body with this ID.
 func (d *Directory) Get(id ID) (Tenant, bool) {
@@ -131,9 +155,17 @@ func (d *Directory) BySource(addr netip.Addr) (Tenant, bool) {
 		return Tenant{}, false
 	}
 	addr = addr.Unmap()
-	for _, src := range s.sources {
-		if src.prefix.Contains(addr) {
-			return s.all[src.owner], true
+	lengths := s.lengths6
+	if addr.Is4() {
+		lengths = s.lengths4
+	}
+	for _, bits := range lengths {
+		p, err := addr.Prefix(bits)
+		if err != nil || addr.Zone() != "" {
+			break // the zero Addr, or one that means something on this machine only
+		}
+		if owner, ok := s.sources[p]; ok {
+			return s.all[owner], true
 		}
 	}
 	return Tenant{}, false
