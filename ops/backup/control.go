@@ -42,6 +42,9 @@ type Control struct {
 	// Dump writes the whole database in its engine's own form. Nil is for
 	// SQLite, which the store copies itself; see [PGDump] for PostgreSQL.
 	Dump func(ctx context.Context, w io.Writer) error
+	// Copy writes a consistent copy of a SQLite store to a path that does not
+	// exist. Nil is the store's own Copy.
+	Copy func(ctx context.Context, path string) error
 	Now  func() time.Time
 
 	dir    string // of this backup, below Scratch
@@ -70,7 +73,11 @@ func (c *Control) Slices(ctx context.Context, _ []Part) (_ []Slice, err error) {
 	if c.Dump == nil {
 		// Everything is read from one copy: one moment, and the store is not held.
 		file := filepath.Join(c.dir, databaseSlice)
-		if err := db.Copy(ctx, file); err != nil {
+		copyTo := c.Copy
+		if copyTo == nil {
+			copyTo = db.Copy
+		}
+		if err := copyTo(ctx, file); err != nil {
 			return nil, err
 		}
 		if db, err = store.Open(ctx, store.Config{Path: file, Now: c.Now}, c.Schemas...); err != nil {

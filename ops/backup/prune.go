@@ -173,7 +173,7 @@ func (p *Prune) remove(ctx context.Context, name string) (gone bool, err error) 
 		}
 	}
 	err = p.Bucket.Delete(ctx, name)
-	if errors.Is(err, ErrRetained) {
+	if errors.Is(err, ErrRetained) || errors.Is(err, objects.ErrLocked) {
 		return false, nil
 	}
 	if err != nil {

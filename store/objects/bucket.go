@@ -16,6 +16,8 @@ var (
 	ErrNotFound = errors.New("no such object")
 	// ErrExists answers a Commit with Terms.Once when the name is taken.
 	ErrExists = errors.New("the name is taken")
+	// ErrLocked says that an entry may not be deleted yet, by anybody.
+	ErrLocked = errors.New("the entry is locked")
 	// ErrNoLock says that a bucket cannot keep anybody from deleting an entry.
 	ErrNoLock = errors.New("the bucket offers no object lock")
 )
@@ -37,7 +39,7 @@ type Bucket interface {
 	// List yields the entries whose names begin with prefix, in no promised
 	// order. It ends after the first error.
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
-	// Delete removes an entry; an absent one is no error. A locked one is.
+	// Delete removes an entry; an absent one is no error, a locked one ErrLocked.
 	Delete(ctx context.Context, name string) error
 }
 

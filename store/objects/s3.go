@@ -278,6 +278,10 @@ func (s *S3) Delete(ctx context.Context, name string) error {
 			continue
 		}
 		err := s.client.RemoveObject(ctx, s.conf.Bucket, o.Key, minio.RemoveObjectOptions{VersionID: o.VersionID})
+		// S3 has no error of its own for a lock.
+		if code := minio.ToErrorResponse(err).Code; code == minio.AccessDenied || code == "ObjectLocked" {
+			return fmt.Errorf("deleting %s: %w: %w", name, ErrLocked, err)
+		}
 		if err = s.explainNil(name, err); err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("deleting %w", err)
 		}

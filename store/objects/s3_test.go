@@ -59,8 +59,8 @@ func TestALockedEntryOutlivesTheAdministrator(t *testing.T) {
 	if got, err := b.LockedUntil(t.Context(), "part"); err != nil || !got.Equal(later) {
 		t.Errorf("LockedUntil after prolonging = %v, %v; want %v", got, err, later)
 	}
-	if err := b.Delete(t.Context(), "part"); err == nil {
-		t.Error("our own Delete of a locked entry is no error")
+	if err := b.Delete(t.Context(), "part"); !errors.Is(err, objects.ErrLocked) {
+		t.Errorf("our own Delete of a locked entry = %v, want ErrLocked", err)
 	}
 
 	// The administrator tries everything that S3 offers him.

@@ -26,6 +26,10 @@ const Version = "v1.8.0"
 // Server is a running S3 server; it ends with the test that started it.
 type Server struct {
 	Conf objects.S3Config // without a bucket
+
+	binary string
+	args   []string
+	stop   func()
 }
 
 // Start starts a server on loopback with a random administrator. Without the
@@ -47,24 +51,35 @@ func Start(t testing.TB) *Server {
 	if !keepsAttributes(data) {
 		args = append(args, "--sidecar", meta)
 	}
-	server := exec.Command(binary, append(args, data)...) //nolint:gosec,noctx // ended below
+	s.binary, s.args = binary, append(args, data)
+	s.Restart(t)
+	t.Cleanup(func() { s.Stop() })
+	return s
+}
+
+// Stop kills the server. Its data stay until the test ends.
+func (s *Server) Stop() { s.stop() }
+
+// Restart starts the server again after Stop, on the same address and data.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	server := exec.Command(s.binary, s.args...) //nolint:gosec,noctx // ended by Stop
 	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.Conf.AccessKey, "ROOT_SECRET_KEY="+s.Conf.SecretKey)
 	var log strings.Builder
 	server.Stdout, server.Stderr = &log, &log
 	if err := server.Start(); err != nil {
-		t.Fatalf("starting %s: %v", binary, err)
+		t.Fatalf("starting %s: %v", s.binary, err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = server.Wait() // it is killed
 	}()
-	t.Cleanup(func() {
+	s.stop = func() {
 		_ = server.Process.Kill() // it may have ended
 		<-ended
-	})
+	}
 	s.await(t, ended, &log)
-	return s
 }
 
 func (s *Server) await(t testing.TB, ended <-chan struct{}, log *strings.Builder) {
