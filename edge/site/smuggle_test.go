@@ -55,7 +55,7 @@ func TestSmuggledRequestsNeverReachTheOrigin(t *testing.T) {
 		{"a large head", "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "431", "head_too_large"},
 		{"many fields", "GET / HTTP/1.1\r\n" + host + strings.Repeat("X: y\r\n", 200) + "\r\n", "431", "too_many_fields"},
 		{"chunk extension", chunked("5;a=b\r\nhello\r\n0\r\n\r\n") + second, "400", "chunk_extension"},
-		{"a long chunk extension", chunked("5;" + strings.Repeat("a", 9000) + "\r\nhello\r\n0\r\n\r\n") + second, "400", "chunk_extension"},
+		{"a long chunk extension", chunked("5;"+strings.Repeat("a", 9000)+"\r\nhello\r\n0\r\n\r\n") + second, "400", "chunk_extension"},
 		{"bare LF behind a chunk's size", chunked("5\nhello\r\n0\r\n\r\n") + second, "400", "bare_lf"},
 		{"a chunk longer than it says", chunked("5\r\nhello!!\r\n0\r\n\r\n") + second, "400", "chunk_end"},
 		{"a chunk's size that is none", chunked("0x5\r\nhello\r\n0\r\n\r\n") + second, "400", "chunk_size"},
