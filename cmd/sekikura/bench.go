@@ -34,18 +34,18 @@ func benchCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := c.OutOrStdout()
 			figures := []figure{benchPolicy()}
-			progress(out, "starting a demonstration")
-			started, err := benchDemo(c.Context(), out)
-			if err != nil {
-				return err
-			}
-			figures = append(figures, started...)
 			progress(out, "sending events through the bus into the log store")
 			path, err := benchEventPath(c.Context())
 			if err != nil {
 				return err
 			}
-			return printFigures(out, append(figures, path...))
+			figures = append(figures, path...)
+			progress(out, "starting a demonstration")
+			started, err := benchDemo(c.Context(), out)
+			if err != nil {
+				return errors.Join(printFigures(out, figures), err)
+			}
+			return printFigures(out, append(figures, started...))
 		},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,12 +12,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/sekikura/sekikura/edge/site"
 	"github.com/sekikura/sekikura/edge/waf"
 	"github.com/sekikura/sekikura/policy"
+	"github.com/sekikura/sekikura/portal"
 	"github.com/sekikura/sekikura/portal/account"
+	"github.com/sekikura/sekikura/portal/home"
+	portalpolicies "github.com/sekikura/sekikura/portal/policies"
+	"github.com/sekikura/sekikura/portal/web"
 	"github.com/sekikura/sekikura/role"
 	"github.com/sekikura/sekikura/role/settings"
 	"github.com/sekikura/sekikura/store"
@@ -121,18 +127,71 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	if _, err := register.Load(ctx, directory); err != nil {
 		return err
 	}
-	push, err := child.Listener("settings")
+	events, end, err := openJournal(ctx, s.Bus, "control", filepath.Join(s.Dir, "spool"), directory, log)
 	if err != nil {
 		return err
 	}
-	tmp, _ := child.Listener("portal")
-	_ = tmp
+	if err := figures.Register(events); err != nil {
+		return errors.Join(err, end())
+	}
 	heads := &headKeeper{db: db, signer: ed25519.NewKeyFromSeed(s.HeadsKey), folders: s.Heads, log: log, now: time.Now}
-	return child.Run(ctx, administrative,
-		role.Role{Name: "audit-heads", Run: heads.Run},
+	found := s.Logs.client()
+	people := &portal.Server{
+		DB: db, Directory: directory, Accounts: accounts, Keys: keys, Documents: documents, Logs: found,
+		Status: home.StatusFile(s.StatusFile), Groups: groupRoles(), Events: events, Log: log.With("service", "portal"), Now: time.Now,
+		Version: version, Web: web.Files(),
+		Replay: &portalpolicies.Stored{Logs: found, Judge: judge{}}, Room: s.room,
+		Heads: func(context.Context) ([]store.Head, error) { return heads.read() },
+	}
+	secure, err := s.Certificate.serve()
+	if err != nil {
+		return errors.Join(err, end())
+	}
+	door, err := child.Listener("portal")
+	if err != nil {
+		return errors.Join(err, end())
+	}
+	push, err := child.Listener("settings")
+	if err != nil {
+		return errors.Join(err, end())
+	}
+	return errors.Join(child.Run(ctx, administrative,
 		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
 		role.Role{Name: "settings", Run: serveHTTP(push, &settings.Server{Source: pushed{documents}, Log: log}, nil)},
-	)
+		role.Role{Name: "audit-heads", Run: heads.Run},
+		role.Role{Name: "portal", Run: serveHTTP(door, people.Handler(), secure)},
+	), end())
+}
+
+// groupRoles names the roles of each group, for the page that shows them.
+func groupRoles() map[string][]string {
+	return map[string][]string{
+		"logs": {"logs"}, "bus": {"bus", "shipper"}, "control": {"portal", "settings", "audit-heads"}, "edge": {"site", "waf"},
+	}
+}
+
+// serve prepares a server for HTTPS with this certificate.
+func (c certificate) serve() (func(*http.Server), error) {
+	pair, err := tls.X509KeyPair(c.Chain, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the portal's certificate: %w", err)
+	}
+	return func(server *http.Server) {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		server.IdleTimeout = 2 * time.Minute
+		server.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo) // handshakes that strangers break off
+	}, nil
+}
+
+// room measures the disk that the log store fills.
+func (s *controlSettings) room(context.Context) ([]home.Capacity, error) {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(s.Dir, &disk); err != nil {
+		return nil, fmt.Errorf("measuring the disk of %s: %w", s.Dir, err)
+	}
+	total := int64(disk.Blocks) * disk.Bsize //nolint:gosec // below 2^63
+	free := int64(disk.Bavail) * disk.Bsize  //nolint:gosec // below 2^63
+	return []home.Capacity{{ID: "log_disk", Used: total - free, Total: total}}, nil
 }
 
 // openStore opens the control store with the tables of everything that keeps
@@ -142,7 +201,12 @@ func openStore(ctx context.Context, dir, url string) (*store.DB, error) {
 	if url == "" {
 		conf.Path = filepath.Join(dir, "control.db")
 	}
-	return store.Open(ctx, conf, policies.Schema, account.Schema)
+	return store.Open(ctx, conf, schemas()...)
+}
+
+// schemas are the tables of everything that keeps something in the control store.
+func schemas() []store.Schema {
+	return append([]store.Schema{policies.Schema}, portal.Schemas()...)
 }
 
 // begin writes the operator, or the demonstration, into the store.
@@ -150,16 +214,20 @@ func (s *controlSettings) begin(ctx context.Context, register *tenants.Register,
 	if s.Demo == nil {
 		return s.firstOperator(ctx, register)
 	}
+	file := filepath.Join(s.Dir, demoTokensFile)
+	if old, err := readDemoTokens(file); err == nil && old.Nonce == s.Demo.Nonce {
+		return nil // this process came back; the tokens in demo.json stay good
+	}
 	f := &filler{seed: s.Demo, register: register, documents: documents, accounts: accounts, directory: directory, origin: s.DemoOrigin}
 	tokens, err := f.fill(ctx)
 	if err != nil {
 		return fmt.Errorf("filling in the demonstration: %w", err)
 	}
-	text, err := json.Marshal(tokens)
+	text, err := json.Marshal(demoTokens{s.Demo.Nonce, tokens})
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(s.Dir, demoTokensFile), text, 0o600)
+	return writeFile(file, text, 0o600)
 }
 
 // demoTokensFile is where the control role leaves the tokens of a demonstration

@@ -184,7 +184,11 @@ func (m *machine) present(ctx context.Context, sup *role.Supervisor, file string
 		}
 		progress(out, "%s is ready", g.Name)
 	}
-	d := m.demoFile(sup.Status().Absent())
+	made, err := readDemoTokens(m.path("control", demoTokensFile))
+	if err != nil {
+		return err
+	}
+	d := m.demoFile(sup.Status().Absent(), made.Tokens)
 	if err := d.answers(ctx); err != nil {
 		return err
 	}
@@ -196,17 +200,17 @@ func (m *machine) present(ctx context.Context, sup *role.Supervisor, file string
 }
 
 // demoFile says where everything is.
-func (m *machine) demoFile(absent map[string]string) *demoFile {
+func (m *machine) demoFile(absent, tokens map[string]string) *demoFile {
 	portal := "https://" + net.JoinHostPort(m.conf.Portal.Name, port(m.addr("control", "portal")))
 	d := &demoFile{
 		Portal: portal, API: portal + "/api/v1", CA: m.path("ca.pem"),
-		Admin:    demoAdmin{User: m.demo.Admin.Login, Password: m.demo.Admin.Password, Token: m.demo.Admin.Token},
+		Admin:    demoAdmin{User: m.demo.Admin.Login, Password: m.demo.Admin.Password, Token: tokens[m.demo.Admin.Login]},
 		EdgeHTTP: m.addr("edge", "http"), EdgeHTTPS: m.addr("edge", "https"), Origin: m.addr("origin", "http"),
 		Absent: absent,
 	}
 	for _, b := range m.demo.Bodies {
 		d.Tenants = append(d.Tenants, demoTenant{
-			ID: b.Tenant.ID, Name: b.Tenant.Name, User: b.Admin.Login, Password: b.Admin.Password, Token: b.Admin.Token,
+			ID: b.Tenant.ID, Name: b.Tenant.Name, User: b.Admin.Login, Password: b.Admin.Password, Token: tokens[b.Admin.Login],
 			Source: b.Tenant.Sources[0].String(), SiteHost: b.Tenant.Hosts[0], MailDomain: b.Tenant.MailDomains[0],
 		})
 	}

@@ -20,6 +20,7 @@ const nobody = "http://127.0.0.1:1"
 // demoSeed is what a demonstration starts with; the control role writes it into
 // an empty or an older control store.
 type demoSeed struct {
+	Nonce    string // differs at every start
 	Origin   string // where the sample site listens
 	Operator tenant.Tenant
 	Admin    demoAccount
@@ -74,7 +75,7 @@ func newDemoSeed() *demoSeed {
 		return demoAccount{Login: login, Name: name, Section: section, Role: role, Tenant: of, Password: secret()}
 	}
 	return &demoSeed{
-		Origin: "127.0.0.1:0",
+		Nonce: rand.Text(), Origin: "127.0.0.1:0",
 		Operator: tenant.Tenant{
 			ID: demoOperator, Operator: demoOperator, Name: "さくら県", NameEN: "Sakura Prefecture", Kind: tenant.Prefecture, Staff: 4200,
 			Contact: tenant.Contact{Section: "県セキュリティセンター", Phone: "0120-000-000", Mail: "center@pref.sakura.example"},

@@ -87,3 +87,19 @@ func writeFile(file string, text []byte, mode os.FileMode) error {
 	}
 	return os.Rename(next.Name(), file)
 }
+
+// demoTokens is what the control role leaves for demo.json: the API token of each
+// login, made at the start that Nonce names.
+type demoTokens struct {
+	Nonce  string            `json:"nonce"`
+	Tokens map[string]string `json:"tokens"`
+}
+
+func readDemoTokens(file string) (*demoTokens, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	t := new(demoTokens)
+	return t, json.Unmarshal(text, t)
+}

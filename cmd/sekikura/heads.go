@@ -58,6 +58,12 @@ func (k *headKeeper) sign(ctx context.Context) error {
 	return errors.Join(wrong...)
 }
 
+// read reads the signed heads from the last folder, the one that may be on
+// another machine.
+func (k *headKeeper) read() ([]store.Head, error) {
+	return readHeads(k.folders[len(k.folders)-1], k.signer.Public().(ed25519.PublicKey)) //nolint:errcheck,forcetypeassert // always one
+}
+
 // appendFile adds text to file and returns once it is on disk.
 func appendFile(file string, text []byte) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
