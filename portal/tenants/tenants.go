@@ -64,7 +64,7 @@ func matches(t tenant.Tenant, want string) bool {
 func (a *API) create(ctx context.Context, in *tenantInput) (*tagged[tenant.Tenant], error) {
 	who := access.From(ctx)
 	if in.Body.Operator != who.Tenant.ID {
-		return nil, rest.Invalid(rest.Field("/operator", "not_your_operator", string(who.Tenant.ID)))
+		return nil, rest.NotFound() // another prefecture does not exist from here
 	}
 	if in.Body.ID == who.Tenant.ID {
 		return nil, rest.Invalid(rest.Field("/id", "taken", string(in.Body.ID)))

@@ -1,0 +1,529 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	_ "modernc.org/sqlite" // to look at the store from outside
+
+	"github.com/sekikura/sekikura/event"
+	"github.com/sekikura/sekikura/policy"
+	"github.com/sekikura/sekikura/portal/access"
+	"github.com/sekikura/sekikura/portal/account"
+	"github.com/sekikura/sekikura/portal/backups"
+	"github.com/sekikura/sekikura/portal/home"
+	"github.com/sekikura/sekikura/role"
+	"github.com/sekikura/sekikura/store"
+	"github.com/sekikura/sekikura/store/logs"
+	storepolicies "github.com/sekikura/sekikura/store/policies"
+	storetenants "github.com/sekikura/sekikura/store/tenants"
+	"github.com/sekikura/sekikura/tenant"
+)
+
+// The bodies of the tests: a prefecture with a village and a city, and another
+// prefecture that shares the installation.
+const (
+	sakura = tenant.ID("990001")
+	wakaba = tenant.ID("994413")
+	hanami = tenant.ID("992011")
+	momiji = tenant.ID("x-momiji")
+	kaede  = tenant.ID("x-kaede")
+)
+
+func bodies() []tenant.Tenant {
+	return []tenant.Tenant{
+		{ID: sakura, Operator: sakura, Name: "さくら県", Kind: tenant.Prefecture, Contact: tenant.Contact{Phone: "0000-00-0000"}},
+		{ID: wakaba, Operator: sakura, Name: "若葉村", Kind: tenant.Municipality, Hosts: []string{"www.vill.wakaba.example"}},
+		{ID: hanami, Operator: sakura, Name: "花見市", Kind: tenant.Municipality, Hosts: []string{"www.city.hanami.example"}},
+		{ID: momiji, Operator: momiji, Name: "もみじ県", Kind: tenant.Prefecture},
+		{ID: kaede, Operator: momiji, Name: "かえで町", Kind: tenant.Municipality},
+	}
+}
+
+type wafPolicy struct {
+	Action   string `json:"action"`
+	Paranoia int    `json:"paranoia"`
+}
+
+func kinds() []policy.Kind {
+	return []policy.Kind{&policy.Spec[wafPolicy, wafPolicy]{
+		Name: "waf", Version: 1, Default: wafPolicy{Action: "block", Paranoia: 1},
+		Compile: func(p wafPolicy) (*wafPolicy, []policy.Problem) {
+			if p.Action != "block" && p.Action != "detect" {
+				return nil, []policy.Problem{policy.At("action").Is("not_one_of", "block, detect")}
+			}
+			return &p, nil
+		},
+	}}
+}
+
+// world is a whole portal over a real store, with a log store in memory.
+type world struct {
+	t      *testing.T
+	db     *store.DB
+	file   string // of db
+	server *Server
+	http   *httptest.Server
+	logs   *fakeLogs
+	events *recorder
+	jobs   *fakeJobs
+
+	mu  sync.Mutex // guards now
+	now time.Time
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// cheap keeps the tests' passwords from taking the machine's time.
+var cheap = account.Cost{Time: 1, Memory: 64}
+
+var setUp = store.Actor{Account: "system:test"}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Now().UTC().Truncate(time.Second), logs: new(fakeLogs), events: new(recorder), jobs: new(fakeJobs)}
+	ctx := context.Background()
+	w.file = filepath.Join(t.TempDir(), "control.db")
+	db, err := store.Open(ctx, store.Config{Path: w.file, Now: w.clock},
+		append(Schemas(), storepolicies.Schema)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.db = db
+	directory := new(tenant.Directory)
+	register := &storetenants.Register{DB: db}
+	for _, b := range bodies() {
+		if _, err := register.Put(ctx, setUp, b, 0, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := register.Load(ctx, directory); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := account.NewSealer(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server = &Server{
+		DB: db, Directory: directory, Keys: keys,
+		Accounts:  &account.Accounts{DB: db, Directory: directory, Keys: keys, Now: w.clock, Cost: cheap},
+		Documents: &storepolicies.Documents{DB: db, Kinds: kinds()},
+		Logs:      w.logs, Events: w.events, Log: slog.New(slog.DiscardHandler), Now: w.clock, Version: "test",
+		Status: func() (role.Status, bool, error) {
+			return role.Status{Groups: []role.GroupStatus{{Name: "edge", State: role.Ready, Since: w.clock()}}}, true, nil
+		},
+		Groups: map[string][]string{"edge": {"site"}, "logs": {"logs"}},
+		Web:    fstest.MapFS{"index.html": {Data: []byte("<!doctype html>portal")}, "assets/app-1.js": {Data: []byte(strings.Repeat("go();", 200))}},
+		Jobs:   w.jobs,
+		LastBackup: func(context.Context) (home.Backup, error) {
+			return home.Backup{Time: w.clock().Add(-time.Hour), OK: true}, nil
+		},
+	}
+	w.http = httptest.NewTLSServer(w.server.Handler())
+	t.Cleanup(w.http.Close)
+	return w
+}
+
+// account adds an account with the password "password of LOGIN" that need not
+// be changed.
+func (w *world) account(id tenant.ID, login string, r access.Role) account.Account {
+	w.t.Helper()
+	ctx := context.Background()
+	a := account.Account{Tenant: id, Login: login, Name: login, Role: r}
+	if r == access.Vendor {
+		a.Expires = w.clock().Add(24 * time.Hour)
+	}
+	if _, err := w.server.Accounts.Create(ctx, setUp, a); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.server.Accounts.SetPassword(ctx, setUp, id, login, passwordOf(login)); err != nil {
+		w.t.Fatal(err)
+	}
+	a, err := w.server.Accounts.Get(ctx, id, login)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func passwordOf(login string) string { return "password of " + login }
+
+// token adds an account and returns a token with all of its role's rights.
+func (w *world) token(id tenant.ID, r access.Role) string {
+	w.t.Helper()
+	login := fmt.Sprintf("%s.%s", strings.ReplaceAll(string(r), "_", "-"), id)
+	if _, err := w.server.Accounts.Get(context.Background(), id, login); err != nil {
+		w.account(id, login, r)
+	}
+	_, text, err := w.server.Accounts.CreateToken(context.Background(), setUp, account.Token{
+		Tenant: id, Login: login, Name: "test", Scopes: access.Scopes(r), Expires: w.clock().Add(time.Hour),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return text
+}
+
+// call is one request to the API; "" of token sends none.
+type call struct {
+	method, path, token string
+	body                string
+	header              map[string]string
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	body   string
+	header http.Header
+}
+
+func (w *world) do(c call) answer {
+	w.t.Helper()
+	var body io.Reader
+	if c.body != "" {
+		body = strings.NewReader(c.body)
+	}
+	r, err := http.NewRequestWithContext(context.Background(), c.method, w.http.URL+"/api/v1"+c.path, body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if c.body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for name, value := range c.header {
+		r.Header.Set(name, value)
+	}
+	return w.send(w.http.Client(), r)
+}
+
+func (w *world) send(client *http.Client, r *http.Request) answer {
+	w.t.Helper()
+	got, err := client.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer got.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer{got.StatusCode, string(text), got.Header}
+}
+
+// problem is the code of an answer that is a problem, or "".
+func (a answer) problem() string {
+	var p struct {
+		Code      string `json:"code"`
+		Reference string `json:"reference"`
+	}
+	if json.Unmarshal([]byte(a.body), &p) != nil || p.Reference == "" {
+		return ""
+	}
+	return p.Code
+}
+
+// entries are the paths and codes of a problem's errors, such as "/name required".
+func (a answer) entries() []string {
+	var p struct {
+		Errors []struct{ Path, Code string } `json:"errors"`
+	}
+	if json.Unmarshal([]byte(a.body), &p) != nil {
+		return nil
+	}
+	var all []string
+	for _, e := range p.Errors {
+		all = append(all, e.Path+" "+e.Code)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func into[T any](t *testing.T, a answer) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		t.Fatalf("%v in the answer %d %s", err, a.status, a.body)
+	}
+	return v
+}
+
+// dump is everything that the store holds, table by table. What belongs to the
+// job engine is left out: it keeps its own time.
+func (w *world) dump() map[string]string {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.file+"?mode=ro")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // only read
+	out := map[string]string{}
+	for _, table := range column(w.t, db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'river%' AND name NOT LIKE 'sqlite_%'") {
+		rows, err := db.QueryContext(context.Background(), "SELECT * FROM "+table)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		names, err := rows.Columns()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var lines []string
+		for rows.Next() {
+			values, into := make([]any, len(names)), make([]any, len(names))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				w.t.Fatal(err)
+			}
+			lines = append(lines, fmt.Sprintf("%q", values))
+		}
+		if err := rows.Close(); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := rows.Err(); err != nil {
+			w.t.Fatal(err)
+		}
+		slices.Sort(lines)
+		out[table] = strings.Join(lines, "\n")
+	}
+	if len(out) < 8 {
+		w.t.Fatalf("a dump has only the tables %v", slices.Collect(maps.Keys(out)))
+	}
+	return out
+}
+
+func column(t *testing.T, db *sql.DB, query string) []string {
+	t.Helper()
+	rows, err := db.QueryContext(context.Background(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// recorder keeps the events that the portal emits.
+type recorder struct {
+	mu  sync.Mutex // guards all
+	all []event.Event
+}
+
+func (r *recorder) Emit(_ context.Context, e event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, e)
+}
+
+func (r *recorder) names(id tenant.ID) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for _, e := range r.all {
+		if e.Tenant == id {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// fakeLogs keeps events in memory. It knows scopes and periods, and of queries
+// only what the tests ask; the engine itself is tested in store/logs.
+type fakeLogs struct {
+	mu     sync.Mutex // guards all below
+	rows   []logs.Row
+	asked  []logs.Query
+	scopes []logs.Scope
+	err    error
+}
+
+func (f *fakeLogs) add(id tenant.ID, at time.Time, action string, fields map[string]string) event.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	eid := event.NewID(at)
+	row := logs.Row{"_time": at.UTC().Format(time.RFC3339Nano), "event.id": eid.String(), "tenant": string(id), "service": "waf", "event.action": action}
+	maps.Copy(row, fields)
+	f.rows = append(f.rows, row)
+	return eid
+}
+
+func (f *fakeLogs) in(scope logs.Scope, r logs.Range) []logs.Row {
+	var found []logs.Row
+	for _, row := range f.rows {
+		at, err := time.Parse(time.RFC3339Nano, row["_time"])
+		if err != nil {
+			panic(err)
+		}
+		if slices.Contains(scope.Tenants, tenant.ID(row["tenant"])) && !at.Before(r.From) && (r.To.IsZero() || at.Before(r.To)) {
+			found = append(found, maps.Clone(row))
+		}
+	}
+	slices.Reverse(found)
+	return found
+}
+
+func (f *fakeLogs) Search(_ context.Context, scope logs.Scope, q logs.Query) (logs.Page, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked, f.scopes = append(f.asked, q), append(f.scopes, scope)
+	if f.err != nil {
+		return logs.Page{}, f.err
+	}
+	found := f.in(scope, q.Range)
+	switch {
+	case strings.Contains(q.Text, `"event.reference":=`):
+		found = slices.DeleteFunc(found, func(r logs.Row) bool { return !strings.HasSuffix(q.Text, `"`+r["event.reference"]+`"`) })
+	case strings.Contains(q.Text, "stats min(_time)"):
+		if len(found) == 0 {
+			return logs.Page{}, nil
+		}
+		return logs.Page{Rows: []logs.Row{{"first": found[len(found)-1]["_time"]}}}, nil
+	case strings.Contains(q.Text, "| stats by ("):
+		return logs.Page{Rows: grouped(found, q.Text)}, nil
+	case strings.Contains(q.Text, "| stats count() hits"):
+		return logs.Page{Rows: []logs.Row{{"hits": fmt.Sprint(len(found))}}}, nil
+	}
+	from := 0
+	if q.Cursor != "" {
+		if _, err := fmt.Sscanf(q.Cursor, "at%d", &from); err != nil {
+			return logs.Page{}, logs.ErrCursor
+		}
+	}
+	page := logs.Page{Rows: found[min(from, len(found)):]}
+	if len(page.Rows) > q.Limit {
+		page.Rows, page.Next = page.Rows[:q.Limit], fmt.Sprintf("at%d", from+q.Limit)
+	}
+	return page, nil
+}
+
+// grouped answers "| stats by ("a", "b") count() hits".
+func grouped(rows []logs.Row, text string) []logs.Row {
+	_, list, _ := strings.Cut(text, "stats by (")
+	list, _, _ = strings.Cut(list, ")")
+	var fields []string
+	for name := range strings.SplitSeq(list, ",") {
+		fields = append(fields, strings.Trim(name, ` "`))
+	}
+	counts, sample := map[string]int{}, map[string]logs.Row{}
+	for _, row := range rows {
+		key, out := "", logs.Row{"newest": row["_time"]}
+		for _, name := range fields {
+			key += "\x00" + row[name]
+			out[name] = row[name]
+		}
+		counts[key]++
+		if sample[key] == nil {
+			sample[key] = out
+		}
+	}
+	var all []logs.Row
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		sample[key]["hits"] = fmt.Sprint(counts[key])
+		all = append(all, sample[key])
+	}
+	return all
+}
+
+func (f *fakeLogs) Histogram(_ context.Context, scope logs.Scope, _ string, r logs.Range, step time.Duration, _ ...string) ([]logs.Series, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.scopes = append(f.scopes, scope)
+	if f.err != nil {
+		return nil, f.err
+	}
+	var all []logs.Series
+	for _, row := range f.in(scope, r) {
+		at, err := time.Parse(time.RFC3339Nano, row["_time"])
+		if err != nil {
+			return nil, err
+		}
+		s := int64(step / time.Second)
+		all = append(all, logs.Series{
+			Fields: map[string]string{"event.outcome": row["event.outcome"]}, Total: 1,
+			Buckets: []logs.Bucket{{Time: time.Unix(at.Unix()-at.Unix()%s, 0), Count: 1}},
+		})
+	}
+	return all, nil
+}
+
+func (f *fakeLogs) ByID(_ context.Context, scope logs.Scope, id event.ID) (logs.Row, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
+	}
+	for _, row := range f.in(scope, logs.Range{}) {
+		if row["event.id"] == id.String() {
+			return row, nil
+		}
+	}
+	return nil, logs.ErrNone
+}
+
+// fakeJobs knows one job.
+type fakeJobs struct {
+	mu      sync.Mutex // guards started
+	started []string
+}
+
+func (f *fakeJobs) List(context.Context) ([]backups.Backup, *backups.Drill, error) {
+	return []backups.Backup{{ID: "b1", OK: true}}, nil, nil
+}
+
+func (f *fakeJobs) Start(_ context.Context, _ *store.Tx, kind string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.started = append(f.started, kind)
+	return "job1", nil
+}
+
+func (f *fakeJobs) Job(_ context.Context, id string) (backups.Job, error) {
+	if id != "job1" {
+		return backups.Job{}, backups.ErrNone
+	}
+	return backups.Job{ID: id, State: "done", Progress: 1}, nil
+}
