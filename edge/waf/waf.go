@@ -265,6 +265,9 @@ func (e *Engine) request(i *Inspection, client netip.AddrPort, r *http.Request, 
 	tx.SetServerName(r.Host)
 	tx.AddRequestHeader("Host", r.Host)
 	for name, values := range r.Header {
+		if name == "Expect" && len(values) == 1 && strings.EqualFold(values[0], "100-continue") {
+			continue // answered by us; rule 920450 would stop every large upload of curl and .NET
+		}
 		for _, value := range values {
 			tx.AddRequestHeader(name, value)
 		}
