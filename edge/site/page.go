@@ -25,15 +25,18 @@ func newPages() *pages {
 
 // pageData is what page.html shows.
 type pageData struct {
-	Lang, Body, Role                   string
-	Title, What, Fault                 string
-	PageWord, Page                     string
-	TimeWord, Time                     string
-	NumberWord, Number                 string
-	DoWord, Do                         string
-	ContactWord, Section, Phone, Mail  string
-	ContactSay, ContactNone, OtherLang string
-	Calm                               bool // not about the visitor's input: a cloud, not a lock
+	Lang, Body, Role                  string
+	Title, What, Fault                string
+	PageWord, Page                    string
+	TimeWord, Time                    string
+	NumberWord, Number                string
+	DoWord                            string
+	Do                                []string // a paragraph each
+	ContactWord, Section, Phone, Mail string
+	ContactSay, ContactNone           string
+	OtherLang, OtherSay               string // the gist in the other language
+	PhoneLink                         template.URL
+	Calm                              bool // not about the visitor's input: a cloud, not a lock
 }
 
 // page answers x with the page of this kind. Reason stands in the problem
@@ -100,10 +103,12 @@ func (v *service) html(x *exchange, kind string, english bool) []byte {
 		PageWord: t("page"), Page: shown(x),
 		TimeWord: t("time"), Time: date(x.start, english),
 		NumberWord: t("number"), Number: x.id.Reference(referencePrefix),
-		DoWord: t("do"), Do: t(kind + ".do"),
+		DoWord: t("do"), Do: strings.Split(t(kind+".do"), "\n"),
 		ContactWord: t("contact"), Section: x.tenant.Contact.Section, Phone: x.tenant.Contact.Phone, Mail: x.tenant.Contact.Mail,
-		ContactSay: t("contact.say"), ContactNone: t("contact.none"), OtherLang: say(kind+".title", !english),
-		Calm: kind == pageOriginDown || kind == pageOriginSlow || kind == pageBusy,
+		ContactSay: t("contact.say"), ContactNone: t("contact.none"),
+		OtherLang: say(kind+".title", !english) + say("stop", !english), OtherSay: fmt.Sprintf(say("other", !english), x.id.Reference(referencePrefix)),
+		PhoneLink: phoneLink(x.tenant.Contact.Phone),
+		Calm:      kind == pageOriginDown || kind == pageOriginSlow || kind == pageBusy,
 	}
 	if english {
 		d.Lang = "en"
@@ -114,6 +119,24 @@ func (v *service) html(x *exchange, kind string, english bool) []byte {
 		return []byte(d.Title + "\n" + d.Number + "\n")
 	}
 	return out.Bytes()
+}
+
+// phoneLink is a tel: URL (RFC 3966) for a whole number; an extension (内線) has none.
+func phoneLink(phone string) template.URL {
+	digits := make([]byte, 0, len(phone))
+	for _, c := range []byte(phone) {
+		switch {
+		case c >= '0' && c <= '9', c == '+' && len(digits) == 0:
+			digits = append(digits, c)
+		case c == '-' || c == ' ' || c == '(' || c == ')':
+		default:
+			return ""
+		}
+	}
+	if len(digits) < 9 || len(digits) > 16 {
+		return ""
+	}
+	return template.URL("tel:" + string(digits)) //nolint:gosec // digits only
 }
 
 // shown is the address as the visitor typed it, without the query, which may

@@ -14,8 +14,8 @@ var texts = map[string]text{
 		"Part of what was sent looks like text that is used to attack web sites, so it was stopped before it reached the web site of %s.",
 	},
 	"blocked.do": {
-		"前の画面に戻り、記号（< > ' \" ; など）を減らして、もう一度送ってください。",
-		"Go back, use fewer symbols (such as < > ' \" ;), and send it again.",
+		"前の画面に戻り、記号（< > ' \" ; など）を減らして、もう一度送ってください。\nリンクから開いたときは、ホームページのトップから、もう一度たどってください。",
+		"Go back, use fewer symbols (such as < > ' \" ;), and send it again.\nIf you followed a link, please start again from the top page.",
 	},
 	"unchecked.title": {"いま、内容を確かめられません", "Your request cannot be checked right now"},
 	"unchecked.what": {
@@ -26,8 +26,8 @@ var texts = map[string]text{
 
 	"origin_down.title": {"ホームページを表示できません", "The web site cannot be shown"},
 	"origin_down.what": {
-		"%sのホームページのサーバーから、返事がありません。担当者に自動で知らせています。",
-		"The server of %s does not answer. The people in charge are being notified.",
+		"%sのホームページのサーバーから、返事がありません。このことは、受付番号と一緒に記録しました。",
+		"The server of %s does not answer. This has been recorded under the reference number.",
 	},
 	"origin_down.do": {"しばらく待ってから、もう一度開いてください。", "Please wait a while and open the page again."},
 	"origin_slow.title": {
@@ -74,15 +74,19 @@ var texts = map[string]text{
 		"Please start again from the top page. If your browser is old, please update it.",
 	},
 
-	"fault":         {"あなたの操作が悪かったわけではありません。", "You did nothing wrong."},
-	"page":          {"ページ", "Page"},
-	"time":          {"日時", "Time"},
-	"number":        {"受付番号", "Reference number"},
-	"do":            {"次にできること", "What you can do"},
-	"contact":       {"分からないとき、急ぐとき", "If you need help"},
-	"contact.say":   {"受付番号をお知らせください。", "Please tell them the reference number."},
-	"contact.none":  {"役場の代表電話に、受付番号をお知らせください。", "Please call the main office and tell them the reference number."},
-	"contact.none2": {"この画面の内容は、担当者の記録に残っています。", "The people in charge have a record of this page."},
+	"fault":        {"あなたの操作が悪かったわけではありません。", "You did nothing wrong."},
+	"page":         {"ページ", "Page"},
+	"time":         {"日時", "Time"},
+	"number":       {"受付番号", "Reference number"},
+	"do":           {"次にできること", "What you can do"},
+	"contact":      {"分からないとき、急ぐとき", "If you need help"},
+	"contact.say":  {"受付番号をお知らせください。", "Please tell them the reference number."},
+	"contact.none": {"役場の代表電話に、受付番号をお知らせください。", "Please call the main office and tell them the reference number."},
+	"stop":         {"。", "."},
+	"other": {
+		"あなたの操作が悪かったわけではありません。分からないときは、上の窓口に受付番号 %s をお知らせください。",
+		"You did nothing wrong. If you need help, please tell the office above the reference number %s.",
+	},
 }
 
 // unknownText and refusedText are for answers without a page: to a host that
