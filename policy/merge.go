@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,7 @@ type Effective struct {
 func Merge[P any](def P, baseline, override *Document) (P, Effective, []Problem) {
 	m := merger{kind: reflect.TypeFor[P](), effective: Effective{Mode: Ours, Origins: map[string]Layer{"": Default}}}
 	tree := m.tree(def)
-	m.mark(tree, "", Default)
+	m.markDefault(m.kind, false, tree, "")
 	for _, layer := range []struct {
 		name Layer
 		doc  *Document
@@ -94,15 +95,28 @@ func parse(text []byte) (any, error) {
 	return tree, nil
 }
 
-// mark notes layer as the origin of every leaf below path.
-func (m *merger) mark(tree any, path string, layer Layer) {
-	if object, ok := tree.(map[string]any); ok && (len(object) > 0 || path == "") {
-		for name, value := range object {
-			m.mark(value, path+"/"+escape(name), layer)
+// markDefault notes the default as the origin of every leaf below path.
+func (m *merger) markDefault(kind reflect.Type, adds bool, tree any, path string) {
+	switch tree := tree.(type) {
+	case map[string]any:
+		if len(tree) == 0 && path != "" || kind == nil || opaque(kind) {
+			break
+		}
+		for name, value := range tree {
+			f := child(kind, name)
+			m.markDefault(f.Type, addsTo(f), value, path+"/"+escape(name))
+		}
+		return
+	case []any:
+		if !adds || len(tree) == 0 {
+			break
+		}
+		for i := range tree {
+			m.effective.Origins[fmt.Sprintf("%s/%d", path, i)] = Default
 		}
 		return
 	}
-	m.effective.Origins[path] = layer
+	m.effective.Origins[path] = Default
 }
 
 // lay merges one document onto tree.
@@ -139,16 +153,18 @@ func (m *merger) lay(tree any, layer Layer, doc *Document) any {
 // merge is RFC 7396, 2, without deletion by null (check has refused it), and
 // with locks and lists that add.
 func (m *merger) merge(kind reflect.Type, tree, patch any, path string, layer Layer) any {
-	if layer == Override && m.locked(path) {
+	object, isObject := patch.(map[string]any)
+	leaf := !isObject || opaque(kind)
+	// A lock within a leaf locks all of it: there is no part of it to let through.
+	if layer == Override && (m.locked(path) || leaf && m.locksWithin(path)) {
 		if !equal(tree, patch) {
 			m.effective.Ignored = append(m.effective.Ignored, path)
 		}
 		return tree
 	}
-	object, isObject := patch.(map[string]any)
-	if !isObject {
+	if leaf {
 		m.unmark(path)
-		m.mark(patch, path, layer)
+		m.effective.Origins[path] = layer
 		return patch
 	}
 	into, ok := tree.(map[string]any)
@@ -156,18 +172,23 @@ func (m *merger) merge(kind reflect.Type, tree, patch any, path string, layer La
 		into = map[string]any{}
 	}
 	into = maps.Clone(into)
-	delete(m.effective.Origins, path) // an empty object was a leaf
+	under := m.effective.Origins[path] // an empty object was a leaf
+	if path != "" {
+		delete(m.effective.Origins, path)
+	}
 	for name, value := range object {
-		below, inner, adds := path+"/"+escape(name), child(kind, name), false
-		if inner.Name != "" {
-			adds = inner.Tag.Get("policy") == "add"
-		}
+		below, inner := path+"/"+escape(name), child(kind, name)
 		list, isList := value.([]any)
-		if adds && isList && (layer != Override || !m.locked(below)) {
+		if addsTo(inner) && isList && (layer != Override || !m.locked(below)) {
 			into[name] = m.add(into[name], list, below, layer)
 			continue
 		}
-		into[name] = m.merge(inner.Type, into[name], value, below, layer)
+		if merged := m.merge(inner.Type, into[name], value, below, layer); merged != nil {
+			into[name] = merged // nil is a name that a lock keeps absent
+		}
+	}
+	if path != "" && len(into) == 0 {
+		m.effective.Origins[path] = cmp.Or(under, layer)
 	}
 	return into
 }
@@ -176,12 +197,8 @@ func (m *merger) merge(kind reflect.Type, tree, patch any, path string, layer La
 func (m *merger) add(tree any, list []any, path string, layer Layer) any {
 	old, _ := tree.([]any)
 	all := slices.Clone(old)
-	if under := m.effective.Origins[path]; under != "" {
-		delete(m.effective.Origins, path)
-		for i := range old {
-			m.effective.Origins[fmt.Sprintf("%s/%d", path, i)] = under
-		}
-	}
+	under := m.effective.Origins[path] // of an empty list, which is one leaf
+	delete(m.effective.Origins, path)
 	for _, entry := range list {
 		if slices.ContainsFunc(all, func(have any) bool { return equal(have, entry) }) {
 			continue
@@ -190,7 +207,8 @@ func (m *merger) add(tree any, list []any, path string, layer Layer) any {
 		all = append(all, entry)
 	}
 	if len(all) == 0 {
-		m.effective.Origins[path] = layer
+		m.effective.Origins[path] = cmp.Or(under, layer)
+		return []any{} // never null
 	}
 	return all
 }
@@ -214,9 +232,30 @@ func (m *merger) locked(path string) bool {
 	return false
 }
 
+// locksWithin tells whether the baseline fixes something below path.
+func (m *merger) locksWithin(path string) bool {
+	return slices.ContainsFunc(m.effective.Locked, func(lock string) bool { return strings.HasPrefix(lock, path+"/") })
+}
+
 func equal(a, b any) bool { return reflect.DeepEqual(a, b) }
 
-var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+var (
+	textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+	jsonType = reflect.TypeFor[json.Unmarshaler]()
+)
+
+// opaque tells whether values of kind have no fields that layers could set one
+// by one: kinds that read their own JSON, and any.
+func opaque(kind reflect.Type) bool {
+	for kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	pointer := reflect.PointerTo(kind)
+	return kind.Kind() == reflect.Interface || pointer.Implements(jsonType) || pointer.Implements(textType)
+}
+
+// addsTo tells whether upper layers add to the list in f instead of replacing it.
+func addsTo(f reflect.StructField) bool { return f.Tag.Get("policy") == "add" }
 
 // child is the field of an object's type that carries name; for a map, its
 // element; without a Type there is none.
@@ -241,7 +280,7 @@ func child(kind reflect.Type, name string) reflect.StructField {
 func fields(kind reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range kind.NumField() {
-			if f := kind.Field(i); f.IsExported() && !yield(f) {
+			if f := kind.Field(i); f.IsExported() && f.Tag.Get("json") != "-" && !yield(f) {
 				return
 			}
 		}
@@ -273,7 +312,11 @@ func (m *merger) check(kind reflect.Type, tree any, path string) {
 		m.checkText(kind, tree, path)
 		return
 	}
-	switch kind.Kind() {
+	shape := kind.Kind()
+	if opaque(kind) || shape == reflect.Slice && kind.Elem().Kind() == reflect.Uint8 { // a []byte is a string in JSON
+		shape = reflect.Invalid
+	}
+	switch shape {
 	case reflect.Struct, reflect.Map:
 		object, ok := tree.(map[string]any)
 		if !ok {
