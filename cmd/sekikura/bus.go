@@ -54,13 +54,8 @@ func runBus(ctx context.Context, child *role.Child, log *slog.Logger) error {
 		Ready: func(string) { close(open) }, Log: log,
 	}
 	figures.Check("event bus", func(context.Context) error { return closed(open, "it is still opening its store") })
-	conn, err := bus.Connect(ctx, bus.Address{URL: s.Bus.URL, Token: s.Bus.Token, Name: "shipper"}, log)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
 	shipper := &ship.Shipper{
-		Conn: conn, Store: s.Logs.client(), FlushInterval: flushInterval, Retention: s.Retention,
+		Store: s.Logs.client(), FlushInterval: flushInterval, Retention: s.Retention,
 		Log: log.With("service", "shipper"), Now: time.Now,
 	}
 	if err := figures.Register(shipper); err != nil {
@@ -73,8 +68,14 @@ func runBus(ctx context.Context, child *role.Child, log *slog.Logger) error {
 			case <-ctx.Done():
 				return nil
 			case <-open:
-				return shipper.Run(ctx)
 			}
+			conn, err := bus.Connect(ctx, bus.Address{URL: s.Bus.URL, Token: s.Bus.Token, Name: "shipper"}, log)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			shipper.Conn = conn
+			return shipper.Run(ctx)
 		}},
 	)
 }
