@@ -144,6 +144,8 @@ func (p *plant) run(t *testing.T) Manifest {
 	return m
 }
 
+func (p *plant) identities() []age.Identity { return []age.Identity{p.identity} }
+
 func (p *plant) restore(t *testing.T, m Manifest, bodies ...tenant.ID) (Report, *shelf) {
 	t.Helper()
 	into := newShelf(nil)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,8 +60,13 @@ type controlSlice struct {
 // Name implements [Source].
 func (*Control) Name() string { return ControlName }
 
-// Slices implements [Source]. All slices show the store at one moment; on
-// PostgreSQL the audit chains and the dump are each of a moment of their own.
+// moving ends the version of a body's slice that changed while the database was
+// dumped: the dump may then hold a row more or less than the slice.
+const moving = "-moving"
+
+// Slices implements [Source]. All slices show the store at one moment. On
+// PostgreSQL, whose dump has a moment of its own, the bodies' slices are read
+// before and after it, and those that differ are marked.
 func (c *Control) Slices(ctx context.Context, _ []Part) (_ []Slice, err error) {
 	if err := os.MkdirAll(c.Scratch, 0o700); err != nil {
 		return nil, err
@@ -68,34 +74,68 @@ func (c *Control) Slices(ctx context.Context, _ []Part) (_ []Slice, err error) {
 	if c.dir, err = os.MkdirTemp(c.Scratch, "control-"); err != nil {
 		return nil, err
 	}
-	c.slices = make(map[Slice]controlSlice)
-	db := c.DB
-	if c.Dump == nil {
-		// Everything is read from one copy: one moment, and the store is not held.
-		file := filepath.Join(c.dir, databaseSlice)
-		copyTo := c.Copy
-		if copyTo == nil {
-			copyTo = db.Copy
-		}
-		if err := copyTo(ctx, file); err != nil {
-			return nil, err
-		}
-		if db, err = store.Open(ctx, store.Config{Path: file, Now: c.Now}, c.Schemas...); err != nil {
-			return nil, fmt.Errorf("opening the copy: %w", err)
-		}
-		defer func() { err = errors.Join(err, db.Close()) }()
-	}
-	total, err := c.rows(ctx, db)
+	total, err := c.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c.slices[Slice{Source: ControlName, Name: databaseSlice}] = controlSlice{filepath.Join(c.dir, databaseSlice), total}
+	c.slices[Slice{Source: ControlName, Name: databaseSlice}] = controlSlice{filepath.Join(c.dir, databaseSlice), Wrote{Rows: 1, Newest: total.Newest}}
 	var all []Slice
 	for s := range c.slices {
 		all = append(all, s)
 	}
 	slices.SortFunc(all, Slice.compare)
 	return all, nil
+}
+
+// prepare fills c.slices with the bodies' slices and c.dir with the database.
+func (c *Control) prepare(ctx context.Context) (total Wrote, err error) {
+	file := filepath.Join(c.dir, databaseSlice)
+	if c.Dump != nil {
+		return c.dumped(ctx, file)
+	}
+	// Everything is read from one copy: one moment, and the store is not held.
+	copyTo := c.Copy
+	if copyTo == nil {
+		copyTo = c.DB.Copy
+	}
+	if err := copyTo(ctx, file); err != nil {
+		return total, err
+	}
+	db, err := store.Open(ctx, store.Config{Path: file, Now: c.Now}, c.Schemas...)
+	if err != nil {
+		return total, fmt.Errorf("opening the copy: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return c.rows(ctx, db)
+}
+
+// dumped dumps the database, and tries again for a quiet moment.
+func (c *Control) dumped(ctx context.Context, file string) (total Wrote, err error) {
+	for range 3 {
+		if total, err = c.rows(ctx, c.DB); err != nil {
+			return total, err
+		}
+		before := c.slices
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // below our scratch folder
+		if err != nil {
+			return total, err
+		}
+		if err := errors.Join(c.Dump(ctx, f), f.Close()); err != nil {
+			return total, err
+		}
+		if total, err = c.rows(ctx, c.DB); err != nil || maps.Equal(before, c.slices) {
+			return total, err
+		}
+		marked := make(map[Slice]controlSlice, len(c.slices))
+		for s, prepared := range c.slices {
+			if _, same := before[s]; !same {
+				s.Version += moving
+			}
+			marked[s] = prepared
+		}
+		c.slices = marked
+	}
+	return total, nil
 }
 
 // bodyFile is one body's slice being written.
@@ -107,7 +147,7 @@ type bodyFile struct {
 }
 
 func (c *Control) open(kind string, id tenant.ID) (*bodyFile, error) {
-	f, err := os.OpenFile(filepath.Join(c.dir, kind+"-"+string(id)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // below our scratch folder
+	f, err := os.OpenFile(filepath.Join(c.dir, kind+"-"+string(id)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // below our scratch folder
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +165,9 @@ func (c *Control) finish(b *bodyFile, kind string, id tenant.ID) error {
 	return nil
 }
 
-// rows writes each body's rows and audit chain, and returns what all rows have
-// in common with the database's own slice.
+// rows writes each body's rows and audit chain, and returns what they are together.
 func (c *Control) rows(ctx context.Context, db *store.DB) (total Wrote, err error) {
+	c.slices = make(map[Slice]controlSlice)
 	bodies := make(map[tenant.ID]*bodyFile)
 	defer func() {
 		for _, b := range bodies {
@@ -209,13 +249,10 @@ func (l *lineCounter) Write(p []byte) (int, error) {
 }
 
 // Write implements [Source].
-func (c *Control) Write(ctx context.Context, s Slice, w io.Writer) (_ Wrote, err error) {
+func (c *Control) Write(_ context.Context, s Slice, w io.Writer) (_ Wrote, err error) {
 	prepared, ok := c.slices[s]
 	if !ok {
 		return Wrote{}, fmt.Errorf("the control store has no slice %s", s)
-	}
-	if s.Name == databaseSlice && c.Dump != nil {
-		return prepared.wrote, c.Dump(ctx, w)
 	}
 	f, err := os.Open(prepared.file)
 	if err != nil {

@@ -327,4 +327,3 @@ func TestAPartOfANewerFormatSaysSo(t *testing.T) {
 		t.Errorf("openPart = %v, want ErrFormat", err)
 	}
 }
-
