@@ -149,7 +149,7 @@ func (s *Shipper) missing(ctx context.Context, operator tenant.ID, parts []part)
 		day     int64
 	}
 	lost := make(map[stream]time.Time) // streams whose index entry is gone
-	of := func(p part, r row) stream { return stream{p.body, r.service, r.at.Unix() / 86400} }
+	of := func(p part, r row) stream { return stream{p.body, string(r.service), r.at.Unix() / 86400} }
 	var left []part
 	seen := make(map[event.ID]bool)
 	for _, p := range parts {
@@ -181,7 +181,7 @@ func (s *Shipper) missing(ctx context.Context, operator tenant.ID, parts []part)
 			ID: event.NewID(s.Now()), Time: at, Tenant: st.body, Service: st.service, Name: "log_stream_restored",
 		}
 		s.count.restored.Add(1)
-		left = append(left, part{operator: operator, body: st.body, rows: []row{{id: e.ID, at: at, service: st.service, line: e.AppendRow(nil)}}})
+		left = append(left, part{operator: operator, body: st.body, rows: []row{{id: e.ID, at: at, service: []byte(st.service), line: e.AppendRow(nil)}}})
 	}
 	return left, nil
 }
@@ -220,12 +220,12 @@ func (e *refusedError) Error() string { return e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
 // maxInsert is how many bytes one request to the store has.
-const maxInsert = 4 << 20
+const maxInsert = 2 << 20
 
 // insert sends the rows of parts, in as few requests as fit.
 func (s *Shipper) insert(ctx context.Context, p *progress, operator tenant.ID, parts []part) error {
-	var body []byte
-	n := 0
+	body, n := s.body[:0], 0
+	defer func() { s.body = body }()
 	send := func() error {
 		if n == 0 {
 			return nil
@@ -254,9 +254,6 @@ func (s *Shipper) insert(ctx context.Context, p *progress, operator tenant.ID, p
 				if err := send(); err != nil {
 					return err
 				}
-			}
-			if body == nil {
-				body = make([]byte, 0, min(maxInsert, 16*len(r.line)*len(part.rows)))
 			}
 			body = append(body, r.line...)
 			n++

@@ -2,6 +2,7 @@ package ship
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 type row struct {
 	id      event.ID
 	at      time.Time
-	service string
+	service []byte // as JSON has it; names of services need no escape
 	line    []byte // with its newline
 }
 
@@ -32,31 +33,46 @@ const (
 var errForeign = errors.New("the row is not one that event.AppendRow writes, or of another body")
 
 // readRow reads the front that event.AppendRow gives every row, which must name
-// the body whose subject carried it.
+// the body whose subject carried it. The row shares line's memory.
 func readRow(line []byte, body tenant.ID) (row, error) {
 	r := row{line: line}
-	if len(line) < tenantAt || len(line) > logs.MaxRow || line[len(line)-1] != '\n' || !bytes.HasSuffix(line, []byte("\"}\n")) {
+	if len(line) < tenantAt+len(body)+len(serviceKey)+3 || len(line) > logs.MaxRow || string(line[len(line)-3:]) != "\"}\n" {
 		return r, errForeign
 	}
-	front := string(line[:min(len(line), tenantAt+256)])
-	if !strings.HasPrefix(front, timeKey) || front[idAt-len(idKey):idAt] != idKey || front[tenantAt-len(tenantKey):tenantAt] != tenantKey {
+	rest := line[tenantAt:]
+	if string(line[:len(timeKey)]) != timeKey || string(line[idAt-len(idKey):idAt]) != idKey || string(line[tenantAt-len(tenantKey):tenantAt]) != tenantKey ||
+		string(rest[:len(body)]) != string(body) || string(rest[len(body):len(body)+len(serviceKey)]) != serviceKey {
 		return r, errForeign
 	}
 	var err error
-	if r.at, err = time.Parse(timeForm, front[len(timeKey):idAt-len(idKey)]); err != nil {
+	if r.at, err = time.Parse(timeForm, string(line[len(timeKey):idAt-len(idKey)])); err != nil {
 		return r, errForeign
 	}
-	if r.id, err = event.ParseID(front[idAt : idAt+36]); err != nil {
+	if r.id, err = parseID(line[idAt : idAt+36]); err != nil {
 		return r, errForeign
 	}
-	rest, ok := strings.CutPrefix(front[tenantAt:], string(body)+serviceKey)
-	if !ok {
+	rest = rest[len(body)+len(serviceKey):]
+	end := bytes.IndexByte(rest, '"')
+	if end < 0 {
 		return r, errForeign
 	}
-	if r.service, _, ok = strings.Cut(rest, `"`); !ok {
-		return r, errForeign
-	}
+	r.service = rest[:end]
 	return r, nil
+}
+
+// parseID is event.ParseID without garbage: it runs for every event.
+func parseID(text []byte) (id event.ID, err error) {
+	if text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return id, errForeign
+	}
+	var digits [32]byte
+	copy(digits[:], text[:8])
+	copy(digits[8:], text[9:13])
+	copy(digits[12:], text[14:18])
+	copy(digits[16:], text[19:23])
+	copy(digits[20:], text[24:36])
+	_, err = hex.Decode(id[:], digits[:])
+	return id, err
 }
 
 // subject names whose message it is.

@@ -51,6 +51,7 @@ type Shipper struct {
 	Now       func() time.Time
 
 	count counters
+	body  []byte // of one request to the store, used again
 }
 
 // Errors that end a session and start the next one from what is unread.

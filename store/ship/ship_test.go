@@ -492,7 +492,7 @@ func TestAPoisonedRowDoesNotStopTheRest(t *testing.T) {
 	old := event.Event{ID: event.NewID(time.Now()), Time: time.Now().AddDate(-2, 0, 0), Tenant: village, Service: "waf", Name: "poison"}
 	poison := [][]byte{
 		[]byte("\xff\xfe not json at all\n"), torn[:len(torn)-5], row(city), // a row of another body under this one's subject
-		[]byte(strings.Replace(string(torn), `"_msg"`, `"_ms`, 1)), // looks right at the front, is no JSON
+		[]byte(strings.Replace(string(row(village)), `"_msg"`, `"_ms`, 1)), // looks right at the front, is no JSON
 		old.AppendRow(nil), row(village, many...), // the store would throw these two away and say nothing
 	}
 	for _, data := range poison {
