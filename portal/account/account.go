@@ -125,7 +125,8 @@ var Schema = store.Schema{Service: "portal", Migrations: []store.Migration{{Numb
 	store.CreateTable{Name: "portal_session", Key: []string{"hash"}, Columns: []store.Column{
 		{Name: "hash", Type: store.Text},
 		{Name: "data", Type: store.Bytes},
-		{Name: "expires", Type: store.Time},
+		{Name: "expires", Type: store.Time}, // without use
+		{Name: "ends", Type: store.Time},    // in any case
 	}},
 	store.CreateIndex{Table: "portal_session", Name: "session_hash", Columns: []string{"hash"}, UniqueEverywhere: true},
 	store.CreateTable{Name: "kept_answer", Key: []string{"login", "key"}, Columns: []store.Column{

@@ -49,7 +49,8 @@ func (codec) Decode(text []byte) (time.Time, map[string]any, error) {
 }
 
 // keeper keeps sessions in the control store, each with the body of its account.
-// scs hands it hashes of the cookies' values only.
+// scs hands it hashes of the cookies' values only. When a session ends is
+// reckoned here, by the portal's clock; what scs says of it is not used.
 type keeper struct {
 	db  *store.DB
 	now func() time.Time
@@ -59,7 +60,7 @@ var machine = store.Actor{Account: "system:portal"} //nolint:gochecknoglobals //
 
 var bySession = store.Across{ //nolint:gochecknoglobals // a constant
 	Name: "portal.session", Reason: "ログイン状態の確認", Machine: true,
-	Select: store.Select{Table: "portal_session", Columns: []string{"data", "expires"}, Where: "hash = ?"},
+	Select: store.Select{Table: "portal_session", Columns: []string{"data", "expires", "ends"}, Where: "hash = ?"},
 }
 
 // foundKey carries which session a request came with, so that Commit can tell
@@ -67,29 +68,33 @@ var bySession = store.Across{ //nolint:gochecknoglobals // a constant
 type foundKey struct{}
 
 type foundSession struct {
-	hash    string
-	expires time.Time
-	text    string
+	hash          string
+	text          string
+	expires, ends time.Time
 }
 
-func (k *keeper) find(ctx context.Context, hash string) (text []byte, owner tenant.ID, expires time.Time, err error) {
+func (k *keeper) find(ctx context.Context, hash string) (f foundSession, owner tenant.ID, err error) {
+	f.hash = hash
 	err = k.db.Across(ctx, bySession, "", machine, func(id tenant.ID, row store.Row) error {
 		owner = id
-		return row.Scan(&text, &expires)
+		var text []byte
+		err := row.Scan(&text, &f.expires, &f.ends)
+		f.text = string(text)
+		return err
 	}, hash)
-	return text, owner, expires, err
+	return f, owner, err
 }
 
 // FindCtx implements scs.CtxStore.
 func (k *keeper) FindCtx(ctx context.Context, hash string) ([]byte, bool, error) {
-	text, owner, expires, err := k.find(ctx, hash)
-	if err != nil || owner == "" || !k.now().Before(expires) {
+	f, owner, err := k.find(ctx, hash)
+	if now := k.now(); err != nil || owner == "" || !now.Before(f.expires) || !now.Before(f.ends) {
 		return nil, false, err
 	}
-	if f, ok := ctx.Value(foundKey{}).(*foundSession); ok {
-		*f = foundSession{hash, expires, string(text)}
+	if found, ok := ctx.Value(foundKey{}).(*foundSession); ok {
+		*found = f
 	}
-	return text, true, nil
+	return []byte(f.text), true, nil
 }
 
 // saveEvery is how far a session's end must move before it is written: each
@@ -98,7 +103,7 @@ const saveEvery = time.Minute
 
 // CommitCtx implements scs.CtxStore. A session that the request came with is
 // only prolonged when it still stands: another request may have ended it.
-func (k *keeper) CommitCtx(ctx context.Context, hash string, text []byte, expires time.Time) error {
+func (k *keeper) CommitCtx(ctx context.Context, hash string, text []byte, _ time.Time) error {
 	var d data
 	if err := json.Unmarshal(text, &d); err != nil {
 		return fmt.Errorf("keeping a session: %w", err)
@@ -106,7 +111,9 @@ func (k *keeper) CommitCtx(ctx context.Context, hash string, text []byte, expire
 	if d.Tenant == "" {
 		return errors.New("keeping a session: it has no account")
 	}
+	now := k.now()
 	if f, ok := ctx.Value(foundKey{}).(*foundSession); ok && f.hash == hash {
+		expires := earlier(now.Add(Idle), f.ends)
 		if f.text == string(text) && expires.Sub(f.expires) < saveEvery {
 			return nil
 		}
@@ -116,16 +123,24 @@ func (k *keeper) CommitCtx(ctx context.Context, hash string, text []byte, expire
 		})
 	}
 	return k.db.Change(ctx, d.Tenant, machine, func(tx *store.Tx) error {
-		if _, err := tx.Delete(ctx, store.Delete{Table: "portal_session", Where: "expires < ?"}, k.now()); err != nil {
+		if _, err := tx.Delete(ctx, store.Delete{Table: "portal_session", Where: "expires < ?"}, now); err != nil {
 			return err
 		}
-		return tx.Insert(ctx, store.Insert{Table: "portal_session", Columns: []string{"hash", "data", "expires"}}, hash, text, expires)
+		return tx.Insert(ctx, store.Insert{Table: "portal_session", Columns: []string{"hash", "data", "expires", "ends"}},
+			hash, text, now.Add(Idle), now.Add(Absolute))
 	})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // DeleteCtx implements scs.CtxStore.
 func (k *keeper) DeleteCtx(ctx context.Context, hash string) error {
-	_, owner, _, err := k.find(ctx, hash)
+	_, owner, err := k.find(ctx, hash)
 	if err != nil || owner == "" {
 		return err
 	}
