@@ -140,7 +140,7 @@ func (g *gate) fill() error {
 	if errors.Is(err, os.ErrDeadlineExceeded) && g.state == atHead && len(g.buf) > 0 && !g.c.answering.Load() {
 		return g.refuse(refusal{http.StatusRequestTimeout, "slow_head"})
 	}
-	if err == io.EOF && g.state == atHead && len(g.buf) > 0 && !g.c.answering.Load() && len(g.buf) > 2 {
+	if errors.Is(err, io.EOF) && g.state == atHead && len(g.buf) > 2 && !g.c.answering.Load() {
 		return g.refuse(refusal{http.StatusBadRequest, "head_cut"})
 	}
 	if err == nil {

@@ -210,7 +210,7 @@ func validHost(host string) bool {
 		var port string
 		var err error
 		if name, port, err = net.SplitHostPort(host); err != nil {
-			name, port = host, "1"
+			port = "1" // an IPv6 address without one
 			if !strings.HasPrefix(host, "[") || !strings.HasSuffix(host, "]") {
 				return false
 			}

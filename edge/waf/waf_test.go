@@ -203,3 +203,77 @@ func TestPolicyOfOneBodyDoesNotTouchAnother(t *testing.T) {
 		t.Errorf("other body: outcome %s, want %s", got, Blocked)
 	}
 }
+
+func TestLeaksInResponsesAreBlockedWhereThePolicyAsks(t *testing.T) {
+	leak := []byte("<html>You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax</html>")
+	page := []byte("<html><title>若葉村</title><p>ごみの収集日のお知らせ</p></html>")
+	header := http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+	for _, tt := range []struct {
+		name, policy string
+		body         []byte
+		outcome      string
+	}{
+		{"a leak", `{"response_inspection":true}`, leak, Blocked},
+		{"a leak, only recorded", `{"response_inspection":true,"action":"detect"}`, leak, Detected},
+		{"a page", `{"response_inspection":true}`, page, Passed},
+		{"a leak that nobody looks for", `{}`, leak, Passed},
+	} {
+		e := engine(t, map[tenant.ID]string{wakaba: tt.policy})
+		i := judge(t, e, wakaba, request(t, "GET", "/", "", ""))
+		if i.ResponseLimit("text/html; charset=utf-8") > 0 {
+			i.Response(t.Context(), 200, header, tt.body)
+		}
+		if got := i.Outcome(); got != tt.outcome {
+			t.Errorf("%s: %s, want %s: %s", tt.name, got, tt.outcome, field(i, "waf.matches"))
+		}
+	}
+}
+
+func TestModeOfTheEnvelopeTurnsTheServiceOff(t *testing.T) {
+	e := engine(t, nil)
+	table, err := policy.NewTable(Spec(time.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Policies = table
+	for mode, want := range map[policy.Mode]int{policy.Off: -1, policy.Other: -1, policy.Ours: 128 << 10} {
+		if problems := table.Set(wakaba, nil, &policy.Document{Service: "waf", Schema: 1, Mode: mode}); problems != nil {
+			t.Fatal(problems)
+		}
+		if got := e.Limit(wakaba); got != want {
+			t.Errorf("mode %s: limit %d, want %d", mode, got, want)
+		}
+	}
+}
+
+// BenchmarkInspect is the CPU of one judgement alone.
+func BenchmarkInspect(b *testing.B) {
+	for _, tt := range []struct{ name, policy string }{
+		{"level 1", `{}`}, {"level 1 and preview", `{"preview":true}`}, {"level 2", `{"paranoia":2}`}, {"level 4", `{"paranoia":4}`}, {"with response", `{"response_inspection":true}`},
+	} {
+		e := engine(b, map[tenant.ID]string{wakaba: tt.policy})
+		body := []byte(honest.Encode())
+		page := bytes.Repeat([]byte("<p>ごみの収集日のお知らせ</p>\n"), 500)
+		for _, method := range []string{"GET", "POST"} {
+			b.Run(tt.name+"/"+method, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					r := request(b, method, "/news/2026/list.html?page=2", "", "")
+					var sent []byte
+					if method == "POST" {
+						r.Header.Set("Content-Type", form)
+						r.ContentLength, sent = int64(len(body)), body
+					}
+					i := e.Inspect(b.Context(), wakaba, visitor, r, sent, true)
+					if i.ResponseLimit("text/html") > 0 {
+						i.Response(b.Context(), 200, http.Header{"Content-Type": {"text/html"}}, page)
+					}
+					if i.Outcome() != Passed && e.Policies.For(wakaba).Compiled.policy.Paranoia == 1 {
+						b.Fatalf("%s: %v", i.Outcome(), i.Fields())
+					}
+					i.Close()
+				}
+			})
+		}
+	}
+}
