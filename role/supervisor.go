@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Supervisor runs Groups, each in a process of its own, until told to stop.
@@ -236,13 +238,36 @@ func (s *Supervisor) Restart(name string) {
 	}
 }
 
+// lock keeps a second supervisor away from Dir: it would end the first one's
+// survivors and write over its status. The caller closes the file; the kernel
+// lets go of the lock also after kill -9.
+func (s *Supervisor) lock() (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(s.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("another supervisor runs on %s", s.Dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 // Run starts every group and keeps it running. It returns nil once ctx ended and
 // every process has gone, and an error only for groups that contradict each
-// other or a Dir that cannot be written.
+// other, a Dir that cannot be written, and one where another supervisor runs.
 func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
+	lock, err := s.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close() //nolint:errcheck // nothing is written to it
 	before, err := ReadStatus(s.StatusFile())
 	if err == nil {
 		s.endSurvivors(before)

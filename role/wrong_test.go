@@ -115,6 +115,19 @@ func TestAStaleUnixSocketIsReplacedAndAnotherFileIsNot(t *testing.T) {
 	}
 }
 
+func TestASecondSupervisorOnTheSameFolderIsRefused(t *testing.T) {
+	s := start(t, Group{Name: "edge", Settings: told(orders{})})
+	s.ready(t)
+	second := &Supervisor{Groups: s.Groups, Dir: s.Dir, Output: s.out, Log: s.Log}
+	if err := second.Run(t.Context()); err == nil || !strings.Contains(err.Error(), s.Dir) {
+		t.Errorf("got %v, want a refusal that names %s", err, s.Dir)
+	}
+	s.stop()
+	if err := second.Run(canceled(t)); err != nil {
+		t.Errorf("after the first has gone: %v", err)
+	}
+}
+
 func TestAMissingBinaryIsSaidAndTriedAgain(t *testing.T) {
 	s := startWith(t, func(s *Supervisor) { s.Binary = "/nonexistent/sekikura" }, Group{Name: "edge", Settings: told(orders{})})
 	now := s.until(t, "it was tried twice", func(st Status) bool { return st.Groups[0].Restarts > 0 })

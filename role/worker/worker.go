@@ -16,6 +16,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sekikura/sekikura/content/job"
 )
 
@@ -174,7 +176,40 @@ func (p *Pool) await(ctx context.Context, w *worker, r job.Request, out io.Write
 	return report, nil
 }
 
-// reopen opens file again for reading only.
+// reopen opens file again for reading only. A file of another account that came
+// here as a descriptor cannot be opened; its content is copied.
 func reopen(file *os.File) (*os.File, error) {
-	return os.Open(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	own, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	if !errors.Is(err, os.ErrPermission) {
+		return own, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return Memory(io.NewSectionReader(file, 0, info.Size()), info.Size())
+}
+
+// ErrTooLong is a stream with more bytes than Memory may keep.
+var ErrTooLong = errors.New("the content is longer than allowed")
+
+// Memory copies a stream into a file in memory, for Do. More than limit bytes
+// are ErrTooLong. The caller closes the file, which frees the memory.
+func Memory(from io.Reader, limit int64) (*os.File, error) {
+	fd, err := unix.MemfdCreate("sekikura-job", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making a file in memory: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "memory") //nolint:gosec // a descriptor
+	n, err := io.Copy(file, io.LimitReader(from, limit+1))
+	if err == nil && n > limit {
+		err = ErrTooLong
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
