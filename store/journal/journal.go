@@ -32,8 +32,13 @@ const (
 	committers = 4
 	// maxWaiting bounds the bytes that wait in memory; past it Append waits.
 	maxWaiting = 32 << 20
-	// publishTimeout is how long the bus has to say that a message is on disk.
+	// publishTimeout is how long the bus has to say that a message is on disk,
+	// when the message is on our disk already.
 	publishTimeout = 3 * time.Second
+	// patience is how long a new message waits for the bus before our own disk
+	// takes it: somebody is waiting, such as a visitor for a block page. The bus
+	// may have the message all the same; it knows it again by its id.
+	patience = 250 * time.Millisecond
 )
 
 // A Bus keeps messages. Publish returns nil when the message is on the bus's
@@ -257,7 +262,7 @@ func (j *Journal) commit(ctx context.Context) {
 func (j *Journal) keep(ctx context.Context, g *group) error {
 	subject, id := bus.Subject(g.operator, g.body), event.NewID(j.conf.Now()).String()
 	if !j.away.Load() && ctx.Err() == nil {
-		limit, cancel := context.WithTimeout(ctx, publishTimeout)
+		limit, cancel := context.WithTimeout(ctx, patience)
 		err := j.conf.Bus.Publish(limit, subject, id, false, g.data)
 		cancel()
 		if err == nil {
