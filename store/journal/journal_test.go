@@ -275,7 +275,7 @@ func TestAWaitingCallerMayLeave(t *testing.T) {
 func TestEmitNeverBlocksAndCountsWhatIsLost(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		b := &fakeBus{slow: time.Second}
+		b := &fakeBus{slow: patience / 2}
 		j, err := Open(Config{Bus: b, Tenants: directory(t), Dir: dir, Ring: 64, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
