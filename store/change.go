@@ -45,6 +45,8 @@ const maxAttempts = 12
 // returns nil. When fn returns an error nothing has happened and Change returns
 // it. fn is called again when the database asks for it (on PostgreSQL, two
 // changes that read what the other writes), so it must do nothing outside tx.
+// Where the connection to PostgreSQL breaks while it commits, the error leaves
+// open whether the change has happened.
 //
 // A change that writes must call tx.Audit at least once, or it ends with
 // ErrUnaudited; a system actor may do without. On SQLite changes run one after

@@ -13,7 +13,9 @@ import (
 // Jobs works the queue of jobs that changes have enqueued. A service declares
 // its workers with river.AddWorker on Workers. On a cluster several nodes run
 // Jobs on the same PostgreSQL; each job is worked by one of them, at least once:
-// a worker must bear a repetition after a crash.
+// a worker must bear a repetition after a crash. A job may run for a minute
+// unless its worker says otherwise (river.Worker.Timeout). Jobs must have ended
+// before the DB is closed.
 type Jobs struct {
 	DB       *DB
 	Workers  *river.Workers
@@ -68,8 +70,3 @@ func (j *Jobs) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// Copy writes a consistent copy of a SQLite store to path, which must not exist,
-// while work goes on. A PostgreSQL store is copied with its own tools, and an
-// error says so.
-func (db *DB) Copy(ctx context.Context, path string) error { return db.engine.copyTo(ctx, path) }

@@ -24,6 +24,7 @@ import (
 // processes (a second opener, a backup) are waited for by busy_timeout.
 type sqliteEngine struct {
 	writer, readers *sql.DB
+	source          func(extra string) string // the data source name
 	jobs            *river.Client[*sql.Tx]
 }
 
@@ -48,7 +49,7 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteEngine, err error) {
 		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)" +
 			"&_pragma=foreign_keys(1)&_pragma=case_sensitive_like(1)&_pragma=trusted_schema(0)" + extra}).String()
 	}
-	e := new(sqliteEngine)
+	e := &sqliteEngine{source: source}
 	if e.writer, err = sql.Open("sqlite", source("&_txlock=immediate&_pragma=journal_mode(WAL)")); err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
@@ -144,10 +145,22 @@ func (e *sqliteEngine) copyTo(ctx context.Context, path string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("copying the store: %w", err)
 	}
-	if _, err := e.readers.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+	if err := e.vacuumInto(ctx, path); err != nil {
 		return errors.Join(fmt.Errorf("copying the store to %s: %w", path, err), os.Remove(path))
 	}
 	return nil
+}
+
+// vacuumInto uses a connection of its own: those that read may only query, and
+// the one that writes must not wait for it.
+func (e *sqliteEngine) vacuumInto(ctx context.Context, path string) (err error) {
+	db, err := sql.Open("sqlite", e.source(""))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	return err
 }
 
 // sqliteConn is what a *sql.DB and a *sql.Tx have in common.

@@ -40,6 +40,36 @@ func (r Row) Scan(into ...any) error {
 	return nil
 }
 
+// typed returns the columns as the Go types that go in again.
+func (r Row) typed() ([]any, error) {
+	values, into := make([]any, len(r.types)), make([]any, len(r.types))
+	for i, kind := range r.types {
+		switch kind {
+		case Text:
+			into[i] = new(*string)
+		case Int:
+			into[i] = new(*int64)
+		case Bool:
+			into[i] = new(*bool)
+		case Time:
+			into[i] = new(*time.Time)
+		case Bytes:
+			into[i] = new(*[]byte)
+		case JSON:
+			into[i] = new(*json.RawMessage)
+		case Float:
+			into[i] = new(*float64)
+		}
+	}
+	if err := r.Scan(into...); err != nil {
+		return nil, err
+	}
+	for i, v := range into {
+		values[i] = reflect.ValueOf(v).Elem().Interface()
+	}
+	return values, nil
+}
+
 // assign converts a value of the database into *dst.
 func assign(dst any, kind Type, v any) error {
 	if s, ok := dst.(sql.Scanner); ok {

@@ -55,6 +55,10 @@ func jobs(t *testing.T, fresh func(testing.TB) Place) {
 		if job.Args.Name != "later" && len(names(t, db, village)) == 0 {
 			t.Error("a job ran before its change was committed")
 		}
+		err := db.Change(ctx, city, system, func(tx *store.Tx) error { return tx.Insert(ctx, addName, "greeted "+job.Args.Name) })
+		if err != nil {
+			return err
+		}
 		greeted <- job.Args.Name
 		return nil
 	}))
@@ -70,6 +74,9 @@ func jobs(t *testing.T, fresh func(testing.TB) Place) {
 		t.Fatal(err)
 	}
 	got[<-greeted]++
+	if done := names(t, db, city); len(done) != 3 {
+		t.Errorf("the worker's own changes left %q", done)
+	}
 	if len(got) != 3 || got["undone"] != 0 {
 		t.Errorf("jobs that ran are %v, want first, second and later once", got)
 	}

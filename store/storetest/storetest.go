@@ -54,6 +54,7 @@ func Run(t *testing.T, fresh func(testing.TB) Place) {
 		{"an exported audit log is verified without the store", auditExport},
 		{"the audit table refuses to be changed", auditStands},
 		{"concurrent changes leave one chain", auditConcurrent},
+		{"one body is restored from another store", restoreTenant},
 		{"a topic wakes those who wait", topics},
 		{"a job exists exactly when its change does", jobs},
 		{"jobs of a service run by the clock", periodicJobs},
