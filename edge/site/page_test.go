@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -39,6 +40,10 @@ func (v *verdict) ResponseLimit(string) int {
 		return 0
 	}
 	return 1 << 20
+}
+
+func (v *verdict) Rest(context.Context, tenant.ID, netip.AddrPort, *http.Request, io.Reader) io.ReadCloser {
+	return nil
 }
 
 func (v *verdict) Response(context.Context, int, http.Header, []byte) { v.outcome = v.later }

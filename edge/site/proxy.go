@@ -241,8 +241,13 @@ type readCloser struct {
 // originFailed answers when there is no answer from the origin, and tells the
 // three causes apart: the client, our own policy, and the origin.
 func (v *service) originFailed(x *exchange, err error) {
+	withheld := errors.Is(err, errWithheld)
+	if x.rest != nil {
+		o := x.inspection.Outcome()
+		withheld = withheld || o == Blocked || o == FailedClosed
+	}
 	switch bodyErr := x.in.failed(); {
-	case errors.Is(err, errWithheld):
+	case withheld:
 		if x.inspection.Outcome() == FailedClosed {
 			v.block(x, http.StatusServiceUnavailable)
 			return

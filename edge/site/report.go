@@ -161,8 +161,13 @@ func (v *service) finished(ctx context.Context, x *exchange) {
 	switch {
 	case x.originErr != nil:
 		name, outcome = "origin_failed", "failed"
-	case x.inspection != nil && x.inspection.Outcome() == Detected:
+	case x.inspection == nil:
+	case x.inspection.Outcome() == Detected:
 		service, name, outcome = "waf", "request_detected", "detected"
+	case x.inspection.Outcome() == Blocked, x.inspection.Outcome() == FailedClosed:
+		// The origin had begun to answer before the rest of an upload was judged;
+		// it never got the end of it.
+		service, name, outcome = "waf", "request_blocked", "blocked"
 	}
 	v.recorder.record(ctx, v.event(x, service, name, outcome, status))
 }

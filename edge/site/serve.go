@@ -34,6 +34,7 @@ type exchange struct {
 	secure  bool
 
 	inspection Inspection
+	rest       io.Closer // of the inspection, or nil
 	in         *bodyReader
 	out        *answerWriter
 	originErr  error
@@ -54,9 +55,14 @@ func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.in = &bodyReader{ReadCloser: r.Body, control: x.out.control, stall: v.Limits.Stall, rate: v.Limits.MinRate}
 	r.Body = x.in
 	defer func() {
-		if x.inspection != nil {
-			x.inspection.Close()
-		}
+		defer func() {
+			if x.rest != nil {
+				_ = x.rest.Close() // of a reader
+			}
+			if x.inspection != nil {
+				x.inspection.Close()
+			}
+		}()
 		if p := recover(); p != nil {
 			// net/http's word for "give this connection up", used by the proxy when
 			// an origin ends in the middle of its answer.
@@ -273,6 +279,11 @@ func (v *service) inspect(x *exchange) bool {
 	case FailedClosed:
 		v.block(x, http.StatusServiceUnavailable)
 		return false
+	}
+	if !whole {
+		if rest := x.inspection.Rest(r.Context(), x.tenant.ID, x.client, r, x.in); rest != nil {
+			r.Body, x.rest = rest, rest
+		}
 	}
 	return true
 }

@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -74,13 +75,20 @@ type Inspector interface {
 	Inspect(ctx context.Context, id tenant.ID, client netip.AddrPort, r *http.Request, body []byte, whole bool) Inspection
 }
 
-// Inspection is one judged exchange. Its methods are called one after another.
+// Inspection is one judged exchange. Its methods are called one after another,
+// except that the reader of Rest is read at the same time.
 type Inspection interface {
 	// Outcome is Passed, Detected, Blocked, or FailedClosed (the engine failed,
 	// and the policy says that the request must not pass).
 	Outcome() string
 	// Fields are what the event says of the judgement.
 	Fields() []slog.Attr
+	// Rest is called when Inspect did not see all of a body that may pass. It
+	// returns the body for passing on while the rest of it is judged, or nil when
+	// that is not needed. Before the reader's end Outcome may become Blocked or
+	// FailedClosed; then the reader returns an error instead of the last byte. The
+	// reader is closed before Close, perhaps during a Read, and does not close body.
+	Rest(ctx context.Context, id tenant.ID, client netip.AddrPort, r *http.Request, body io.Reader) io.ReadCloser
 	// ResponseLimit is how many bytes of a response of this content type
 	// Response wants to see; 0 is none.
 	ResponseLimit(contentType string) int

@@ -139,16 +139,25 @@ const (
 	FailedClosed = "failed_closed"
 )
 
-// Inspection is one request under judgement, and then its response. Its methods
-// must not be called at the same time.
+// Inspection is one request under judgement, and then its response. The reader
+// that Rest returned may be read while other methods are called; apart from
+// that they are called one after another.
 type Inspection struct {
 	engine  *Engine
 	id      tenant.ID
 	rules   *Rules
 	version int64
 	path    string
-	tx      types.Transaction
 	level   int // that rules ran at
+
+	mu     sync.Mutex // guards the rest against the reader of a body
+	closed bool
+	state
+}
+
+// state is what is known of a request.
+type state struct {
+	tx      types.Transaction
 	took    time.Duration
 	charset string
 
@@ -165,7 +174,7 @@ type Inspection struct {
 // outcome is what the policy says of failures.
 func (e *Engine) Inspect(ctx context.Context, id tenant.ID, client netip.AddrPort, r *http.Request, body []byte, whole bool) *Inspection {
 	active := e.Policies.For(id)
-	i := &Inspection{engine: e, id: id, rules: active.Compiled, version: active.Version, path: r.URL.Path, outcome: Passed}
+	i := &Inspection{engine: e, id: id, rules: active.Compiled, version: active.Version, path: r.URL.Path, state: state{outcome: Passed}}
 	i.level = i.rules.policy.Paranoia
 	if i.rules.policy.Preview && i.level < 4 {
 		i.level++
@@ -300,6 +309,10 @@ func (i *Inspection) conclude() {
 	if i.tx != nil {
 		i.collect()
 	}
+	i.weigh()
+}
+
+func (i *Inspection) weigh() {
 	i.decision = i.rules.Decide(i.path, i.matches, i.engine.Now())
 	p := &i.rules.policy
 	switch {
@@ -391,10 +404,48 @@ func cut(s string) string {
 }
 
 // Outcome is Passed, Detected, Blocked or FailedClosed.
-func (i *Inspection) Outcome() string { return i.outcome }
+func (i *Inspection) Outcome() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.outcome
+}
+
+// adopt replaces the judgement of an upload's first part by that of all its
+// fields, and tells whether the request may pass.
+func (i *Inspection) adopt(all *Inspection) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		all.Close()
+		return false
+	}
+	all.took += i.took
+	i.state, all.state = all.state, i.state
+	all.Close()
+	return i.outcome != Blocked && i.outcome != FailedClosed
+}
+
+// unreadable concludes an upload whose fields could not be collected.
+func (i *Inspection) unreadable(c collected) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	p := &i.rules.policy
+	if c.tooLong && p.Beyond == BeyondPass {
+		return true
+	}
+	i.tooLong = c.tooLong
+	if c.err != nil {
+		r := ourRules[200003]
+		i.matches = append(i.matches, Match{ID: 200003, Paranoia: 1, Score: r.severity, Message: "The multipart body is not well-formed", Var: "MULTIPART_STRICT_ERROR", Payload: cut(c.err.Error()), category: r.category})
+	}
+	i.weigh()
+	return i.outcome != Blocked
+}
 
 // Fields are what the event says of the judgement.
 func (i *Inspection) Fields() []slog.Attr {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	p := &i.rules.policy
 	fields := []slog.Attr{
 		slog.Int("waf.score", i.decision.Score),
@@ -434,6 +485,8 @@ func (i *Inspection) Fields() []slog.Attr {
 
 // ResponseLimit is how many bytes of a response of this type are judged, or 0.
 func (i *Inspection) ResponseLimit(contentType string) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if !i.rules.policy.ResponseInspection || i.tx == nil || i.failure != nil {
 		return 0
 	}
@@ -447,6 +500,8 @@ func (i *Inspection) ResponseLimit(contentType string) int {
 
 // Response judges a response by its head and its body's first bytes.
 func (i *Inspection) Response(ctx context.Context, status int, header http.Header, body []byte) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.run(ctx, func() {
 		for name, values := range header {
 			for _, value := range values {
@@ -468,6 +523,9 @@ func (i *Inspection) Response(ctx context.Context, status int, header http.Heade
 // Close frees the transaction; a second call does nothing, for Coraza would give
 // one transaction to two requests.
 func (i *Inspection) Close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.closed = true
 	if i.tx == nil {
 		return
 	}

@@ -189,6 +189,7 @@ func TestCurlSeesAttacksStoppedAndHonestFormsPass(t *testing.T) {
 		{"a form", "200", []string{"--data-urlencode", "name=山田 太郎", "--data-urlencode", "text=ごみの収集日を教えてください。", base + "/form"}},
 		{"a form in Shift_JIS", "200", []string{"--data", "name=" + url.QueryEscape(sjis), base + "/form"}},
 		{"an upload of 19 MB", "200", []string{"--form", "file=@" + big, "--form", "name=山田", base + "/form"}},
+		{"an attack behind a large file", "403", []string{"--form", "file=@" + big, "--form", "name=x' UNION SELECT password FROM users-- ", base + "/form"}},
 		{"an upload that is too large", "413", []string{"--form", "file=@" + big, "--form", "again=@" + big, base + "/form"}},
 	} {
 		status, body := p.curl(t, tt.args...)
@@ -204,7 +205,7 @@ func TestCurlSeesAttacksStoppedAndHonestFormsPass(t *testing.T) {
 		t.Errorf("detect mode: status %s, want 200", status)
 	}
 	p.stop()
-	want := map[string]int{"waf request_blocked": 4, "waf request_detected": 1, "site request_served": 4, "site request_refused": 1}
+	want := map[string]int{"waf request_blocked": 5, "waf request_detected": 1, "site request_served": 4, "site request_refused": 1}
 	if got := p.journal.names(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
