@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sekikura/sekikura/store/logs"
 	"github.com/sekikura/sekikura/tenant"
@@ -60,15 +61,15 @@ func (l *LogsInto) Restore(ctx context.Context, s Slice, r io.Reader) (int64, er
 	}
 	for lines.Scan() {
 		row := lines.Bytes()
-		fields, err := readRow(row)
+		at, err := rowTime(row)
 		if err != nil {
 			return rows, err
 		}
-		if fields.Tenant != s.Tenant {
-			return rows, fmt.Errorf("row %d is of body %q, not of %s", rows+1, fields.Tenant, s.Tenant)
+		if owner := rowValue(row, tenantKey); owner != string(s.Tenant) || at.Before(from) || !at.Before(to) {
+			return rows, fmt.Errorf("row %d is of body %q and %s, not of %s", rows+1, owner, at.Format(time.RFC3339), s)
 		}
 		rows++
-		if fields.ID != "" && there[fields.ID] {
+		if there[rowValue(row, idKey)] {
 			continue
 		}
 		batch.Write(row)
@@ -80,20 +81,6 @@ func (l *LogsInto) Restore(ctx context.Context, s Slice, r io.Reader) (int64, er
 		}
 	}
 	return rows, errors.Join(lines.Err(), flush())
-}
-
-// rowFields are what a restore has to know of a row.
-type rowFields struct {
-	Tenant tenant.ID `json:"tenant"`
-	ID     string    `json:"event.id"`
-}
-
-func readRow(row []byte) (rowFields, error) {
-	var f rowFields
-	if err := json.Unmarshal(row, &f); err != nil {
-		return f, fmt.Errorf("reading a row of logs: %w", err)
-	}
-	return f, nil
 }
 
 // there returns the events of a period that the store has, by event.id.
@@ -114,11 +101,9 @@ func (l *LogsInto) there(ctx context.Context, id tenant.ID, span logs.Range) (_ 
 	lines := bufio.NewScanner(answer)
 	lines.Buffer(nil, logs.MaxRow)
 	for lines.Scan() {
-		f, err := readRow(lines.Bytes())
-		if err != nil {
-			return nil, err
+		if id := rowValue(lines.Bytes(), idKey); id != "" {
+			all[id] = true
 		}
-		all[f.ID] = true
 	}
 	return all, lines.Err()
 }

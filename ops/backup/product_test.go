@@ -27,6 +27,12 @@ import (
 
 func TestMain(m *testing.M) {
 	logstest.Main()
+	if dir := os.Getenv(killVariable); dir != "" {
+		if err := backUpForEver(dir); err != nil {
+			slog.Error("the test's backups end", "error", err)
+		}
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 
