@@ -99,11 +99,8 @@ func playChild(group string) error {
 			context.AfterFunc(ctx, func() { l.Close() })
 			for {
 				conn, err := l.Accept()
-				if ctx.Err() != nil {
-					return nil
-				}
 				if err != nil {
-					return err
+					return unlessDone(ctx, err)
 				}
 				go talk(conn, o)
 			}
@@ -134,11 +131,8 @@ func playChild(group string) error {
 			buf := make([]byte, 1500)
 			for {
 				n, from, err := p.ReadFrom(buf)
-				if ctx.Err() != nil {
-					return nil
-				}
 				if err != nil {
-					return err
+					return unlessDone(ctx, err)
 				}
 				if _, err := p.WriteTo(buf[:n], from); err != nil {
 					return err
@@ -147,6 +141,14 @@ func playChild(group string) error {
 		}})
 	}
 	return c.Run(context.Background(), roles...)
+}
+
+// unlessDone is err, or nil when ctx ended.
+func unlessDone(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // talk reads a word and does it: "die", "panic", or anything else for an answer.

@@ -94,7 +94,7 @@ func (s *Supervisor) spawn(g *tended) (*process, error) {
 	fail := func(err error) (*process, error) {
 		return nil, errors.Join(err, signs.Close(), lines.Close())
 	}
-	crash, err := os.OpenFile(s.crashFile(g.Name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
+	crash, err := os.OpenFile(s.crashFile(g.Name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640) //nolint:gosec // the portal's group reads it
 	if err != nil {
 		return fail(err)
 	}

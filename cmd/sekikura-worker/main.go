@@ -93,9 +93,10 @@ func selftest(f job.File, _ int64, options []byte, out io.Writer) (any, error) {
 		_, err := io.CopyN(out, zeros{}, int64(t.Bytes))
 		return t.Bytes, err
 	case "garbage":
-		_, err := os.NewFile(3, "jobs").WriteString("Segmentation fault\n")
+		if _, err := os.NewFile(3, "jobs").WriteString("Segmentation fault\n"); err != nil {
+			return nil, err
+		}
 		os.Exit(0)
-		return nil, err
 	case "exit":
 		os.Exit(0)
 	case "read":

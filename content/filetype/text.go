@@ -366,8 +366,8 @@ func sjis(b []byte, whole bool) (pairs int, ok bool) {
 
 func eucjp(b []byte, whole bool) (pairs int, ok bool) {
 	for i := 0; i < len(b); i++ {
-		c, more := b[i], 0
-		switch {
+		var more int
+		switch c := b[i]; {
 		case c < 0x80:
 			continue
 		case c == 0x8e, c >= 0xa1 && c <= 0xfe:

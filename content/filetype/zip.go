@@ -121,8 +121,12 @@ func (f *file) ooxml(names map[string]*entry) Type {
 		name string
 		t    Type
 	}{
-		{"word/document.xml", "docx"}, {"xl/workbook.xml", "xlsx"}, {"xl/workbook.bin", "xlsb"},
-		{"ppt/presentation.xml", "pptx"}, {"visio/document.xml", "vsdx"}, {"fixeddocseq.fdseq", "xps"},
+		{"word/document.xml", "docx"},
+		{"xl/workbook.xml", "xlsx"},
+		{"xl/workbook.bin", "xlsb"},
+		{"ppt/presentation.xml", "pptx"},
+		{"visio/document.xml", "vsdx"},
+		{"fixeddocseq.fdseq", "xps"},
 	} {
 		if names[main.name] != nil {
 			return main.t

@@ -36,10 +36,10 @@ func playGroup() error {
 		defer context.AfterFunc(ctx, func() { l.Close() })()
 		for {
 			conn, err := l.Accept()
-			if ctx.Err() != nil {
+			switch {
+			case ctx.Err() != nil:
 				return nil
-			}
-			if err != nil {
+			case err != nil:
 				return err
 			}
 			content, err := Memory(strings.NewReader("%PDF-1.4"), 100)

@@ -68,7 +68,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	// pool: this goroutine keeps its thread until all of them have gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	way, first, err := p.choose(ctx)
+	way, first, absent, err := p.choose(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	s := &p.pool
 	s.mu.Lock()
 	s.free, s.slots = free, make(chan struct{}, orElse(p.Parallel, 4))
+	s.jail, s.absent = way.name, absent
 	s.mu.Unlock()
 
 	next, said := first, false
@@ -122,9 +123,10 @@ func (p *Pool) drain(free chan *worker, last *worker) error {
 	return nil
 }
 
-// choose finds the best jail that works, and returns its first worker.
-func (p *Pool) choose(ctx context.Context) (jail, *worker, error) {
-	absent := make(map[string]string)
+// choose finds the best jail that works, with its first worker and the reasons
+// why better ones do not.
+func (p *Pool) choose(ctx context.Context) (way jail, first *worker, absent map[string]string, err error) {
+	absent = make(map[string]string)
 	var wrong []error
 	for _, way := range p.jails() {
 		w, err := way.start(context.WithoutCancel(ctx))
@@ -133,14 +135,10 @@ func (p *Pool) choose(ctx context.Context) (jail, *worker, error) {
 			wrong = append(wrong, err)
 			continue
 		}
-		s := &p.pool
-		s.mu.Lock()
-		s.jail, s.absent = way.name, absent
-		s.mu.Unlock()
 		if len(absent) > 0 {
 			p.Log.Warn("workers run in a weaker jail than wanted", "jail", way.name, "absent", fmt.Sprint(absent))
 		}
-		return way, w, nil
+		return way, w, absent, nil
 	}
-	return jail{}, nil, fmt.Errorf("hostile files cannot be locked up on this machine, and the settings do not allow to work on them otherwise: %w", errors.Join(wrong...))
+	return jail{}, nil, nil, fmt.Errorf("hostile files cannot be locked up on this machine, and the settings do not allow to work on them otherwise: %w", errors.Join(wrong...))
 }

@@ -132,7 +132,7 @@ func (p *Pool) Do(ctx context.Context, r job.Request, file *os.File, out io.Writ
 			}
 		}
 		if err = job.Send(w.conn, r, own); err != nil {
-			w.end() // it died while it waited: that was not this file
+			w.end() //nolint:errcheck // it died while it waited: that was not this file
 			continue
 		}
 		return p.await(ctx, w, r, out)
