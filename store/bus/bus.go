@@ -279,12 +279,15 @@ type bridge struct {
 func (b *bridge) Noticef(format string, v ...any) {
 	b.log.Debug("bus server", "says", fmt.Sprintf(format, v...))
 }
+
 func (b *bridge) Warnf(format string, v ...any) {
 	b.log.Warn("bus server", "says", fmt.Sprintf(format, v...))
 }
+
 func (b *bridge) Debugf(format string, v ...any) {
 	b.log.Debug("bus server", "says", fmt.Sprintf(format, v...))
 }
+
 func (b *bridge) Tracef(format string, v ...any) {
 	b.log.Debug("bus server", "says", fmt.Sprintf(format, v...))
 }

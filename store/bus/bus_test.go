@@ -130,7 +130,14 @@ func TestOnlyWhatEveryReaderHasReadIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	begin := time.Now().Add(-time.Minute)
+	if b, err := bus.BacklogOf(t.Context(), conn, "store"); err != nil || b.Messages != 5 || b.Oldest.Before(begin) {
+		t.Errorf("BacklogOf a reader that never came = %+v, %v; want all 5", b, err)
+	}
 	read("store", 5)
+	if b, err := bus.BacklogOf(t.Context(), conn, "store"); err != nil || b.Messages != 0 || !b.Oldest.IsZero() {
+		t.Errorf("BacklogOf = %+v, %v; want none", b, err)
+	}
 	never := time.After(3 * time.Second) // longer than the bus takes to look
 	for done := false; !done; {
 		select {
@@ -143,6 +150,9 @@ func TestOnlyWhatEveryReaderHasReadIsRemoved(t *testing.T) {
 		}
 	}
 	read("detect", 3)
+	if b, err := bus.BacklogOf(t.Context(), conn, "detect"); err != nil || b.Messages != 2 || b.Oldest.Before(begin) {
+		t.Errorf("BacklogOf = %+v, %v; want 2", b, err)
+	}
 	for deadline := time.Now().Add(10 * time.Second); state(t, conn).Msgs != 2; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d messages are kept, want the 2 that detect has not read", state(t, conn).Msgs)

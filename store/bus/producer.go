@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,4 +38,43 @@ func (p *Producer) Publish(ctx context.Context, subject, id string, replayed boo
 		return errors.New("publishing " + subject + ": stream " + ack.Stream + " took it")
 	}
 	return nil
+}
+
+// Backlog is what a reader has not read yet.
+type Backlog struct {
+	Messages uint64
+	// Oldest is when the first of them came to the bus; zero when there is none.
+	Oldest time.Time
+}
+
+// BacklogOf asks the bus how far behind a reader is, such as ship.Reader. A
+// reader that never came is behind by everything.
+func BacklogOf(ctx context.Context, conn *nats.Conn, reader string) (Backlog, error) {
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return Backlog{}, fmt.Errorf("asking for the backlog of %s: %w", reader, err)
+	}
+	stream, err := js.Stream(ctx, Events)
+	if err != nil {
+		return Backlog{}, fmt.Errorf("asking for the backlog of %s: %w", reader, err)
+	}
+	b, next := Backlog{Messages: stream.CachedInfo().State.Msgs}, stream.CachedInfo().State.FirstSeq
+	switch consumer, err := stream.Consumer(ctx, reader); {
+	case err == nil:
+		b.Messages, next = consumer.CachedInfo().NumPending, consumer.CachedInfo().Delivered.Stream+1
+	case !errors.Is(err, jetstream.ErrConsumerNotFound):
+		return Backlog{}, fmt.Errorf("asking for the backlog of %s: %w", reader, err)
+	}
+	if b.Messages == 0 {
+		return Backlog{}, nil
+	}
+	msg, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(EventSubjects))
+	switch {
+	case err == nil:
+		b.Oldest = msg.Time
+	case errors.Is(err, jetstream.ErrMsgNotFound): // read meanwhile
+	default:
+		return Backlog{}, fmt.Errorf("asking for the backlog of %s: %w", reader, err)
+	}
+	return b, nil
 }

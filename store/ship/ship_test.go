@@ -384,6 +384,35 @@ func TestWhatIsAppendedIsStoredOnceAndFoundWithinFiveSeconds(t *testing.T) {
 	p.same(t, acked)
 }
 
+func TestTheBusForgetsWhatIsSettledAndNothingElse(t *testing.T) {
+	p := newPath(t, t.TempDir(), 0)
+	p.publisher(t)
+	acked := p.during(10, func() { time.Sleep(time.Second) })
+	js, err := jetstream.New(p.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func() uint64 {
+		stream, err := js.Stream(t.Context(), bus.Events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream.CachedInfo().State.Msgs
+	}
+	p.same(t, acked)
+	if kept() == 0 {
+		t.Error("the bus forgot events that the store may still have in memory only")
+	}
+	for deadline := time.Now().Add(30 * time.Second); kept() > 0; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the bus still keeps %d messages", kept())
+		}
+	}
+	// What it forgot is on the store's disk.
+	p.logs.Restart(t)
+	p.same(t, acked)
+}
+
 func TestNothingIsLostOrDoubledWhenAProcessIsKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for a minute")
