@@ -74,6 +74,11 @@ func (s *Shipper) place(ctx context.Context, js jetstream.JetStream, p *progress
 			return err
 		}
 	}
+	if s.first(parts) {
+		if err := s.Store.Flush(ctx); err != nil {
+			return err
+		}
+	}
 	s.count.note(last, rows, len(msgs), s.Now())
 	return nil
 }
@@ -137,19 +142,47 @@ func (s *Shipper) fill(ctx context.Context, js jetstream.JetStream, p *progress,
 	return nil
 }
 
+// stream is what the store keeps an index entry of.
+type stream struct {
+	body    tenant.ID
+	service string
+	day     int64
+}
+
+func streamOf(p part, r row) stream { return stream{p.body, string(r.service), r.at.Unix() / 86400} }
+
+// first tells whether parts begin a stream that this shipper has not met. The
+// store makes a new stream's entry visible only after five seconds or a flush, and
+// until then a search forced to one body does not find the stream's rows.
+func (s *Shipper) first(parts []part) bool {
+	news := false
+	for _, p := range parts {
+		for i := range p.rows {
+			if i > 0 && bytes.Equal(p.rows[i].service, p.rows[i-1].service) && p.rows[i].at.Unix()/86400 == p.rows[i-1].at.Unix()/86400 {
+				continue // nearly always
+			}
+			if st := streamOf(p, p.rows[i]); !s.met[st] {
+				if len(s.met) >= maxMet {
+					clear(s.met)
+				}
+				s.met[st] = true
+				news = true
+			}
+		}
+	}
+	return news
+}
+
+// maxMet bounds what is remembered of streams: forgetting costs a flush.
+const maxMet = 100_000
+
 // missing leaves out the rows that the store has.
 func (s *Shipper) missing(ctx context.Context, operator tenant.ID, parts []part) ([]part, error) {
 	held, err := s.held(ctx, operator, parts)
 	if err != nil {
 		return nil, err
 	}
-	type stream struct {
-		body    tenant.ID
-		service string
-		day     int64
-	}
 	lost := make(map[stream]time.Time) // streams whose index entry is gone
-	of := func(p part, r row) stream { return stream{p.body, string(r.service), r.at.Unix() / 86400} }
 	var left []part
 	seen := make(map[event.ID]bool)
 	for _, p := range parts {
@@ -160,7 +193,7 @@ func (s *Shipper) missing(ctx context.Context, operator tenant.ID, parts []part)
 			case p.check && held.Stored[r.id] > 0:
 				s.count.skipped.Add(1)
 				if !held.Found[r.id] {
-					lost[of(p, r)] = r.at
+					lost[streamOf(p, r)] = r.at
 				}
 			case seen[r.id]: // the same event twice in one batch, one of them replayed
 				s.count.skipped.Add(1)
@@ -173,7 +206,7 @@ func (s *Shipper) missing(ctx context.Context, operator tenant.ID, parts []part)
 	}
 	for _, p := range left {
 		for _, r := range p.rows {
-			delete(lost, of(p, r)) // inserting a row brings its stream back
+			delete(lost, streamOf(p, r)) // inserting a row brings its stream back
 		}
 	}
 	for st, at := range lost {

@@ -52,6 +52,7 @@ type Shipper struct {
 
 	count counters
 	body  []byte // of one request to the store, used again
+	met   map[stream]bool
 }
 
 // Errors that end a session and start the next one from what is unread.
@@ -119,6 +120,7 @@ type mark struct {
 func (s *Shipper) session(ctx context.Context, p *progress) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	s.met = make(map[stream]bool)
 	js, err := jetstream.New(s.Conn)
 	if err != nil {
 		return fmt.Errorf("reading the bus: %w", err)
