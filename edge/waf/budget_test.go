@@ -62,7 +62,7 @@ func TestOneBodysTurnsDoNotTakeAnothers(t *testing.T) {
 	e.PerTenant, e.Budget = 2, 50*time.Millisecond
 	var held []func()
 	for range 2 {
-		done, err := e.turn(t.Context(), wakaba)
+		done, err := e.turn(t.Context(), wakaba, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,6 +82,26 @@ func TestOneBodysTurnsDoNotTakeAnothers(t *testing.T) {
 	if got := judge(t, e, wakaba, request(t, "GET", "/", "", "")).Outcome(); got != Passed {
 		t.Errorf("afterwards: %s, want %s", got, Passed)
 	}
+}
+
+func TestCostlyRequestsLeaveTurnsForTheRest(t *testing.T) {
+	e := engine(t, nil)
+	e.PerTenant = 2
+	done, err := e.turn(t.Context(), wakaba, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := e.turn(ctx, wakaba, true); err == nil {
+		t.Error("two costly requests are judged at once")
+	}
+	light, err := e.turn(t.Context(), wakaba, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	light()
 }
 
 func TestFormsBeyondTheLimit(t *testing.T) {

@@ -89,8 +89,16 @@ type Engine struct {
 	all    chan struct{}
 
 	mu    sync.Mutex // guards turns
-	turns map[tenant.ID]chan struct{}
+	turns map[tenant.ID]turns
 }
+
+// turns are the places of one body in which requests are judged. Costly ones need
+// a place of their kind too, so that a flood of them leaves places for the rest.
+type turns struct{ any, costly chan struct{} }
+
+// costlyBody is from how many bytes on a body is costly to judge: a form that
+// somebody filled in is shorter.
+const costlyBody = 8 << 10
 
 // New reads the rule set, which takes about a second.
 func New(c Config) (*Engine, error) {
@@ -103,7 +111,7 @@ func New(c Config) (*Engine, error) {
 	if c.Total == 0 {
 		c.Total = 2 * runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{Config: c, cutoff: new(cutoff), all: make(chan struct{}, c.Total), turns: make(map[tenant.ID]chan struct{})}
+	e := &Engine{Config: c, cutoff: new(cutoff), all: make(chan struct{}, c.Total), turns: make(map[tenant.ID]turns)}
 	building.Lock()
 	defer building.Unlock()
 	registerRX(e.cutoff)
@@ -179,19 +187,22 @@ func (e *Engine) Inspect(ctx context.Context, id tenant.ID, client netip.AddrPor
 	if i.rules.policy.Preview && i.level < 4 {
 		i.level++
 	}
-	i.run(ctx, func() {
-		e.request(i, client, r, body, whole)
-	})
+	seen := prepared{body: body}
+	if len(body) > 0 {
+		seen = prepare(r.Header.Get("Content-Type"), body, whole, i.rules.charsets)
+		i.charset = seen.charset
+	}
+	i.run(ctx, len(seen.body) >= costlyBody, func() { e.request(i, client, r, seen) })
 	i.conclude()
 	return i
 }
 
 // run does one phase of judging in its turn and under the budget.
-func (i *Inspection) run(ctx context.Context, judge func()) {
+func (i *Inspection) run(ctx context.Context, costly bool, judge func()) {
 	start := i.engine.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, i.engine.Budget, errBudget)
 	defer cancel()
-	done, err := i.engine.turn(ctx, i.id)
+	done, err := i.engine.turn(ctx, i.id, costly)
 	if err != nil {
 		i.failure = err
 		return
@@ -221,37 +232,41 @@ func (i *Inspection) run(ctx context.Context, judge func()) {
 	judge()
 }
 
-// turn waits until this body may judge one more request. Without it, one body's
-// flood of costly requests would take the processor from all.
-func (e *Engine) turn(ctx context.Context, id tenant.ID) (done func(), err error) {
+// turn waits until this body may judge one more request. Without it, a flood of
+// costly requests would take the processor from everybody.
+func (e *Engine) turn(ctx context.Context, id tenant.ID, costly bool) (done func(), err error) {
 	e.mu.Lock()
-	own := e.turns[id]
-	if own == nil {
-		own = make(chan struct{}, e.PerTenant)
+	own, ok := e.turns[id]
+	if !ok {
+		own = turns{make(chan struct{}, e.PerTenant), make(chan struct{}, max(1, e.PerTenant/2))}
 		e.turns[id] = own
 	}
 	e.mu.Unlock()
-	for _, slots := range []chan struct{}{own, e.all} {
+	places := []chan struct{}{own.any, e.all}
+	if costly {
+		places = []chan struct{}{own.costly, own.any, e.all}
+	}
+	taken := 0
+	done = func() {
+		for _, place := range places[:taken] {
+			<-place
+		}
+	}
+	for _, place := range places {
 		select {
-		case slots <- struct{}{}:
+		case place <- struct{}{}:
+			taken++
 		case <-ctx.Done():
-			if slots == e.all {
-				<-own
-			}
+			done()
 			return nil, fmt.Errorf("waiting for a turn: %w", context.Cause(ctx))
 		}
 	}
-	return func() { <-e.all; <-own }, nil
+	return done, nil
 }
 
 // request shows the request to the rules, phases 1 and 2.
-func (e *Engine) request(i *Inspection, client netip.AddrPort, r *http.Request, body []byte, whole bool) {
+func (e *Engine) request(i *Inspection, client netip.AddrPort, r *http.Request, seen prepared) {
 	tx, p := i.tx, &i.rules.policy
-	seen := prepared{body: body}
-	if len(body) > 0 {
-		seen = prepare(r.Header.Get("Content-Type"), body, whole, i.rules.charsets)
-		i.charset = seen.charset
-	}
 	if state, ok := tx.(plugintypes.TransactionState); ok {
 		vars := state.Variables().TX()
 		set(vars, "blocking_paranoia_level", strconv.Itoa(p.Paranoia))
@@ -502,7 +517,7 @@ func (i *Inspection) ResponseLimit(contentType string) int {
 func (i *Inspection) Response(ctx context.Context, status int, header http.Header, body []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.run(ctx, func() {
+	i.run(ctx, len(body) >= costlyBody, func() {
 		for name, values := range header {
 			for _, value := range values {
 				i.tx.AddResponseHeader(name, value)
