@@ -15,8 +15,9 @@ const drainRetry = 500 * time.Millisecond
 // long as there are any.
 func (j *Journal) drain(ctx context.Context) {
 	for ctx.Err() == nil {
-		path := j.spool.oldest()
-		if path == "" {
+		next, any := j.spool.oldest()
+		path := next.path
+		if !any {
 			// Nothing waits, so only a next message can tell whether the bus is there.
 			j.away.Store(false)
 			select {
@@ -25,7 +26,7 @@ func (j *Journal) drain(ctx context.Context) {
 			}
 			continue
 		}
-		damaged, err := j.drainSegment(ctx, path)
+		damaged, err := j.drainSegment(ctx, next)
 		if err == nil {
 			if damaged {
 				j.count.damaged.Add(1)
@@ -42,11 +43,12 @@ func (j *Journal) drain(ctx context.Context) {
 
 // drainSegment publishes every record of a segment. After an error it is read
 // again from its beginning: the bus and the readers know the ids.
-func (j *Journal) drainSegment(ctx context.Context, path string) (damaged bool, err error) {
-	content, err := os.ReadFile(path) //nolint:gosec // our own folder
+func (j *Journal) drainSegment(ctx context.Context, from segment) (damaged bool, err error) {
+	content, err := os.ReadFile(from.path)
 	if err != nil {
 		return false, err
 	}
+	j.spool.begun()
 	for {
 		r, rest, err := readRecord(content)
 		switch {
@@ -59,7 +61,7 @@ func (j *Journal) drainSegment(ctx context.Context, path string) (damaged bool, 
 			return true, nil
 		}
 		limit, cancel := context.WithTimeout(ctx, publishTimeout)
-		err = j.conf.Bus.Publish(limit, r.subject, r.id, true, r.data)
+		err = j.conf.Bus.Publish(limit, r.subject, r.id, r.tried || from.old, r.data)
 		cancel()
 		if err != nil {
 			return false, err

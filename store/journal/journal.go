@@ -260,9 +260,10 @@ func (j *Journal) commit(ctx context.Context) {
 
 // keep returns nil once the group is on the bus's disk or on ours.
 func (j *Journal) keep(ctx context.Context, g *group) error {
-	subject, id := bus.Subject(g.operator, g.body), event.NewID(j.conf.Now()).String()
+	subject, id, tried := bus.Subject(g.operator, g.body), event.NewID(j.conf.Now()).String(), false
 	if !j.away.Load() && ctx.Err() == nil {
 		limit, cancel := context.WithTimeout(ctx, patience)
+		tried = true
 		err := j.conf.Bus.Publish(limit, subject, id, false, g.data)
 		cancel()
 		if err == nil {
@@ -273,7 +274,7 @@ func (j *Journal) keep(ctx context.Context, g *group) error {
 			j.conf.Log.Warn("events go to disk until the bus takes them", "err", err)
 		}
 	}
-	if err := j.spool.put(record{subject, id, g.data}); err != nil {
+	if err := j.spool.put(record{subject, id, tried, g.data}); err != nil {
 		j.count.refused.Add(uint64(g.events)) //nolint:gosec // not negative
 		j.wake()                              // with nothing to drain, the next message asks the bus again
 		return fmt.Errorf("keeping %d events of %s: %w", g.events, g.body, err)

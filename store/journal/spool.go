@@ -23,27 +23,31 @@ const (
 	segmentSize   = 8 << 20
 	segmentSuffix = ".spool"
 	badSuffix     = ".bad" // a segment with a damaged record, kept for the operator
-	recordHead    = 12     // length of the body, CRC-32C of the body, length of subject, length of id
+	recordHead    = 13     // length of the body, CRC-32C of the body, tried, length of subject, length of id
 	maxRecord     = 4 << 20
 )
 
 // record is one message that waits for the bus.
 type record struct {
 	subject, id string
+	tried       bool // the bus may have it: it was sent and not answered
 	data        []byte
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendRecord appends r as the spool keeps it, big-endian: four bytes length and
-// four bytes CRC-32C of what follows them, two bytes length of subject and two of
-// id, subject, id, data.
+// four bytes CRC-32C of what follows them, one byte that is 1 for tried and else 0,
+// two bytes length of subject and two of id, subject, id, data.
 func appendRecord(b []byte, r record) []byte {
 	start := len(b)
 	b = append(b, make([]byte, recordHead)...)
 	b = append(append(append(b, r.subject...), r.id...), r.data...)
-	binary.BigEndian.PutUint16(b[start+8:], uint16(len(r.subject))) //nolint:gosec // both are short, see put
-	binary.BigEndian.PutUint16(b[start+10:], uint16(len(r.id)))     //nolint:gosec // both are short, see put
+	if r.tried {
+		b[start+8] = 1
+	}
+	binary.BigEndian.PutUint16(b[start+9:], uint16(len(r.subject))) //nolint:gosec // both are short, see put
+	binary.BigEndian.PutUint16(b[start+11:], uint16(len(r.id)))     //nolint:gosec // both are short, see put
 	body := b[start+8:]
 	binary.BigEndian.PutUint32(b[start:], uint32(len(body))) //nolint:gosec // at most maxRecord
 	binary.BigEndian.PutUint32(b[start+4:], crc32.Checksum(body, castagnoli))
@@ -74,12 +78,12 @@ func readRecord(b []byte) (r record, rest []byte, err error) {
 		return r, nil, errTorn
 	}
 	body := b[8 : 8+length]
-	subject, id := int(binary.BigEndian.Uint16(body)), int(binary.BigEndian.Uint16(body[2:]))
-	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(b[4:]) || 4+subject+id > len(body) {
+	subject, id := int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(b[4:]) || body[0] > 1 || 5+subject+id > len(body) {
 		return r, nil, errDamaged
 	}
-	text := body[4:]
-	return record{string(text[:subject]), string(text[subject : subject+id]), text[subject+id:]}, b[8+length:], nil
+	text := body[5:]
+	return record{string(text[:subject]), string(text[subject : subject+id]), body[0] == 1, text[subject+id:]}, b[8+length:], nil
 }
 
 // spool keeps records on disk, in segments that are read in the order of their
@@ -101,6 +105,9 @@ type spool struct {
 type segment struct {
 	path string
 	size int64
+	// old is set when a process before this one wrote it, which may have sent a
+	// part of it.
+	old bool
 }
 
 // openSpool opens the spool in dir and makes it if need be. One process only may
@@ -131,7 +138,7 @@ func openSpool(dir string, limit int64) (*spool, error) {
 		if err != nil {
 			return nil, errors.Join(err, lock.Close())
 		}
-		s.closed = append(s.closed, segment{filepath.Join(dir, e.Name()), info.Size()})
+		s.closed = append(s.closed, segment{filepath.Join(dir, e.Name()), info.Size(), true})
 		s.total += info.Size()
 		s.next = max(s.next, n+1)
 	}
@@ -215,21 +222,28 @@ func (s *spool) rotate() {
 		_ = os.Remove(path) // an empty segment does no harm
 		return
 	}
-	s.closed = append(s.closed, segment{path, s.size})
+	s.closed = append(s.closed, segment{path, s.size, false})
 }
 
-// oldest returns the path of the oldest segment, completing the active one when
-// there is no other, or "".
-func (s *spool) oldest() string {
+// oldest returns the oldest segment, completing the active one when there is no
+// other, or false.
+func (s *spool) oldest() (segment, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.closed) == 0 {
 		s.rotate()
 	}
 	if len(s.closed) == 0 {
-		return ""
+		return segment{}, false
 	}
-	return s.closed[0].path
+	return s.closed[0], true
+}
+
+// begun marks the oldest segment as one of which a part may have been sent.
+func (s *spool) begun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed[0].old = true
 }
 
 // done removes the oldest segment, whose path must be path; a damaged one is

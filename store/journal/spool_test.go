@@ -8,8 +8,8 @@ import (
 )
 
 func TestATornRecordEndsASegmentWherever(t *testing.T) {
-	whole := appendRecord(nil, record{"ev.990001.994413", "id-1", []byte("first\n")})
-	both := appendRecord(bytes.Clone(whole), record{"ev.990001.994413", "id-2", []byte("second\n")})
+	whole := appendRecord(nil, record{"ev.990001.994413", "id-1", false, []byte("first\n")})
+	both := appendRecord(bytes.Clone(whole), record{"ev.990001.994413", "id-2", true, []byte("second\n")})
 	for cut := len(whole); cut < len(both); cut++ {
 		r, rest, err := readRecord(both[:cut])
 		if err != nil || r.id != "id-1" || string(r.data) != "first\n" {
@@ -24,7 +24,7 @@ func TestATornRecordEndsASegmentWherever(t *testing.T) {
 
 // Whatever the bytes are, reading ends, and what it returns was written so.
 func FuzzReadingASpoolReturnsOnlyWhatWasWritten(f *testing.F) {
-	one := appendRecord(nil, record{"ev.990001.994413", "id", []byte("data\n")})
+	one := appendRecord(nil, record{"ev.990001.994413", "id", true, []byte("data\n")})
 	f.Add(one)
 	f.Add(append(bytes.Clone(one), one[:20]...))
 	f.Add(append(bytes.Clone(one), make([]byte, 64)...))
