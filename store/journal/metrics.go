@@ -43,8 +43,10 @@ type metric struct {
 
 func metricsOf() []metric {
 	counter := func(name, help string, of func(*Journal) *atomic.Uint64) metric {
-		return metric{prometheus.NewDesc("sekikura_journal_"+name, help, nil, nil), prometheus.CounterValue,
-			func(j *Journal) float64 { return float64(of(j).Load()) }}
+		return metric{
+			prometheus.NewDesc("sekikura_journal_"+name, help, nil, nil), prometheus.CounterValue,
+			func(j *Journal) float64 { return float64(of(j).Load()) },
+		}
 	}
 	return []metric{
 		counter("events_appended_total", "Events acknowledged to their reporter.", func(j *Journal) *atomic.Uint64 { return &j.count.appended }),
@@ -53,8 +55,10 @@ func metricsOf() []metric {
 		counter("events_refused_total", "Events refused to their reporter because neither bus nor disk took them.", func(j *Journal) *atomic.Uint64 { return &j.count.refused }),
 		counter("events_dropped_total", "Emitted events that were lost.", func(j *Journal) *atomic.Uint64 { return &j.count.dropped }),
 		counter("segments_damaged_total", "Segments of kept events set aside as damaged.", func(j *Journal) *atomic.Uint64 { return &j.count.damaged }),
-		{prometheus.NewDesc("sekikura_journal_waiting_bytes", "Bytes of events on disk that wait for the bus.", nil, nil),
-			prometheus.GaugeValue, func(j *Journal) float64 { return float64(j.spool.bytes()) }},
+		{
+			prometheus.NewDesc("sekikura_journal_waiting_bytes", "Bytes of events on disk that wait for the bus.", nil, nil),
+			prometheus.GaugeValue, func(j *Journal) float64 { return float64(j.spool.bytes()) },
+		},
 	}
 }
 

@@ -13,8 +13,10 @@ import (
 // Whatever travels as a body's message, a row that is taken names that body, to
 // a reader of JSON too.
 func FuzzARowThatIsTakenIsOfItsBody(f *testing.F) {
-	e := event.Event{ID: event.NewID(time.UnixMilli(1)), Time: time.Unix(1763802000, 5).UTC(), Tenant: "994413", Service: "waf", Name: "request_blocked",
-		Fields: []slog.Attr{slog.String("url.full", "https://x/")}}
+	e := event.Event{
+		ID: event.NewID(time.UnixMilli(1)), Time: time.Unix(1763802000, 5).UTC(), Tenant: "994413", Service: "waf", Name: "request_blocked",
+		Fields: []slog.Attr{slog.String("url.full", "https://x/")},
+	}
 	f.Add(e.AppendRow(nil), "994413")
 	f.Add(e.AppendRow(nil), "99441")
 	f.Add([]byte("\n"), "994413")

@@ -185,8 +185,10 @@ func (s *suite) wall(t *testing.T) {
 		t.Errorf("the operator sees %d of the other bodies' rows, %v; want 10", len(page.Rows), err)
 	}
 	for _, bad := range []logs.Scope{
-		{Operator: s.operator}, {Operator: s.operator, Tenants: []tenant.ID{`994413") or ("`}},
-		{Operator: s.operator, Tenants: []tenant.ID{""}}, {Tenants: []tenant.ID{mine}},
+		{Operator: s.operator},
+		{Operator: s.operator, Tenants: []tenant.ID{`994413") or ("`}},
+		{Operator: s.operator, Tenants: []tenant.ID{""}},
+		{Tenants: []tenant.ID{mine}},
 	} {
 		if _, err := s.Search(t.Context(), bad, logs.Query{Text: "*"}); err == nil {
 			t.Errorf("Search in scope %q was answered, want it refused", bad)
@@ -212,8 +214,16 @@ func (s *suite) phrases(t *testing.T) {
 		text string
 		rows int
 	}{
-		{`"grape fruit"`, 40}, {`'grape fruit'`, 40}, {`"union select 17"`, 1}, {`"検知"`, 40}, {`"grape"* n:=5`, 1}, {`!"grape fruit"`, 0},
-		{`"203.0.113.7" and service:waf`, 40}, {`"no such phrase"`, 0}, {`"` + s.ids[9].String() + `"`, 1}, {`"` + secret + `"`, 0},
+		{`"grape fruit"`, 40},
+		{`'grape fruit'`, 40},
+		{`"union select 17"`, 1},
+		{`"検知"`, 40},
+		{`"grape"* n:=5`, 1},
+		{`!"grape fruit"`, 0},
+		{`"203.0.113.7" and service:waf`, 40},
+		{`"no such phrase"`, 0},
+		{`"` + s.ids[9].String() + `"`, 1},
+		{`"` + secret + `"`, 0},
 		{`"grape fruit" | stats count() c`, 1},
 	} {
 		page, err := s.Search(t.Context(), s.scope(mine), logs.Query{Text: tt.text, Range: s.span()})
