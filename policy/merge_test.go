@@ -34,7 +34,7 @@ type all struct {
 	Key    []byte               `json:"key,omitempty"`
 	Hidden string               `json:"-"`
 	Plain  int
-	inside int
+	inside int //nolint:unused // no document may set it
 }
 
 type rule struct {
@@ -155,7 +155,7 @@ func TestAWrongDocumentIsNamedByItsEntry(t *testing.T) {
 		{`{"block":["a",null]}`, "/block/1 null"},
 		{`{"rules":[{"id":null}]}`, "/rules/0/id null"},
 		{`null`, " null"},
-		{`{"levle":1}`, "/levle unknown_field"},
+		{`{"levek":1}`, "/levek unknown_field"},
 		{`{"Level":1}`, "/Level unknown_field"}, // encoding/json alone would take it
 		{`{"limits":{"a/b~":1}}`, "/limits/a~1b~0 unknown_field"},
 		{`{"-":"x"}`, "/- unknown_field"},

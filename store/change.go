@@ -95,7 +95,9 @@ func (tx *Tx) finish(ctx context.Context) error {
 	return tx.appendAudit(ctx)
 }
 
-// retry runs attempt again while the engine says that this may help.
+// retry runs attempt again while the engine says that this may help. Those of
+// this process that have lost once go on one at a time, or many changes that
+// touch the same rows could keep each other losing.
 func (db *DB) retry(ctx context.Context, attempt func() error) error {
 	wait, doubted := 2*time.Millisecond, false
 	for n := 1; ; n++ {
@@ -108,6 +110,14 @@ func (db *DB) retry(ctx context.Context, attempt func() error) error {
 				return err
 			}
 			doubted = true
+		}
+		if n == 1 {
+			select {
+			case <-ctx.Done():
+				return err
+			case db.turn <- struct{}{}:
+				defer func() { <-db.turn }()
+			}
 		}
 		pause := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
 		select {

@@ -206,7 +206,9 @@ func (e *sqliteEngine) prepareJobs(ctx context.Context) error {
 		return err
 	}
 	err = inTx(ctx, e.writer, func(s session) error {
-		_, err := migrator.MigrateTx(ctx, s.(sqliteSession).tx, rivermigrate.DirectionUp, nil)
+		// In one transaction, unlike what River advises for PostgreSQL: SQLite's
+		// migrations all allow it, and other openers wait until it ends.
+		_, err := migrator.MigrateTx(ctx, s.(sqliteSession).tx, rivermigrate.DirectionUp, nil) //nolint:staticcheck // see above
 		return err
 	})
 	if err != nil {

@@ -66,6 +66,7 @@ type DB struct {
 	catalog *catalog
 	now     func() time.Time
 	poll    time.Duration
+	turn    chan struct{} // held by the change that is being repeated
 
 	mu     sync.Mutex // guards topics; never held while calling out
 	topics map[string]chan struct{}
@@ -82,7 +83,7 @@ func Open(ctx context.Context, conf Config, schemas ...Schema) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{catalog: catalog, now: conf.Now, poll: conf.Poll, topics: make(map[string]chan struct{})}
+	db := &DB{catalog: catalog, now: conf.Now, poll: conf.Poll, turn: make(chan struct{}, 1), topics: make(map[string]chan struct{})}
 	if db.now == nil {
 		db.now = time.Now
 	}

@@ -32,8 +32,8 @@ func (r Row) Scan(into ...any) error {
 	if err := r.scan(raw...); err != nil {
 		return err
 	}
-	for i, v := range r.values {
-		if err := assign(into[i], r.types[i], v); err != nil {
+	for i, dst := range into {
+		if err := assign(dst, r.types[i], r.values[i]); err != nil {
 			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}

@@ -41,10 +41,21 @@ func TestTheLongestRangeOwnsAnAddress(t *testing.T) {
 		addr string
 		want tenant.ID
 	}{
-		{"127.10.0.5", wakaba}, {"127.10.9.5", hanami}, {"127.10.10.0", wakaba}, {"127.0.0.1", wakaba}, {"127.0.0.2", sakura}, {"127.255.255.255", sakura},
+		{"127.10.0.5", wakaba},
+		{"127.10.9.5", hanami},
+		{"127.10.10.0", wakaba},
+		{"127.0.0.1", wakaba},
+		{"127.0.0.2", sakura},
+		{"127.255.255.255", sakura},
 		{"127.11.3.4", hanami}, // its range was written as IPv4-mapped
-		{"::ffff:127.10.9.5", hanami}, {"::ffff:127.0.0.2", sakura}, {"2001:db8:a::1", wakaba}, {"2001:db8:b::1", sakura},
-		{"128.0.0.1", ""}, {"::1", ""}, {"2001:db9::1", ""}, {"::127.10.0.5", ""},
+		{"::ffff:127.10.9.5", hanami},
+		{"::ffff:127.0.0.2", sakura},
+		{"2001:db8:a::1", wakaba},
+		{"2001:db8:b::1", sakura},
+		{"128.0.0.1", ""},
+		{"::1", ""},
+		{"2001:db9::1", ""},
+		{"::127.10.0.5", ""},
 	} {
 		got, ok := d.BySource(netip.MustParseAddr(tt.addr))
 		if got.ID != tt.want || ok != (tt.want != "") {
@@ -65,8 +76,14 @@ func TestNamesAreFoundWhateverTheirCase(t *testing.T) {
 		host string
 		want tenant.ID
 	}{
-		{"www.vill.wakaba.example", wakaba}, {"WWW.VILL.wakaba.example.", wakaba}, {"www.city.hanami.example", hanami},
-		{"vill.wakaba.example", ""}, {"a.www.vill.wakaba.example", ""}, {"", ""}, {".", ""}, {"www.vill.wakaba.example..", ""},
+		{"www.vill.wakaba.example", wakaba},
+		{"WWW.VILL.wakaba.example.", wakaba},
+		{"www.city.hanami.example", hanami},
+		{"vill.wakaba.example", ""},
+		{"a.www.vill.wakaba.example", ""},
+		{"", ""},
+		{".", ""},
+		{"www.vill.wakaba.example..", ""},
 	} {
 		if got, ok := d.ByHost(tt.host); got.ID != tt.want || ok != (tt.want != "") {
 			t.Errorf("ByHost(%q) = %q, %v, want %q", tt.host, got.ID, ok, tt.want)

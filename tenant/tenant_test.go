@@ -40,9 +40,29 @@ func TestSlugsAreIDs(t *testing.T) {
 		text string
 		ok   bool
 	}{
-		{"x-a", true}, {"x-sakura-kyougikai", true}, {"x-" + strings.Repeat("a", 32), true}, {"x-1", true}, {"x-a--b", true},
-		{"x-", false}, {"x-" + strings.Repeat("a", 33), false}, {"x--a", false}, {"x-a-", false}, {"x-A", false}, {"x-a_b", false}, {"x-若葉", false}, {"X-a", false}, {"x-a ", false},
-		{"", false}, {"13101", false}, {"1310166", false}, {"13101６", false}, {"-31016", false}, {" 131016", false}, {"131016\n", false}, {"13101a", false}, {"*", false},
+		{"x-a", true},
+		{"x-sakura-kyougikai", true},
+		{"x-" + strings.Repeat("a", 32), true},
+		{"x-1", true},
+		{"x-a--b", true},
+		{"x-", false},
+		{"x-" + strings.Repeat("a", 33), false},
+		{"x--a", false},
+		{"x-a-", false},
+		{"x-A", false},
+		{"x-a_b", false},
+		{"x-若葉", false},
+		{"X-a", false},
+		{"x-a ", false},
+		{"", false},
+		{"13101", false},
+		{"1310166", false},
+		{"13101６", false},
+		{"-31016", false},
+		{" 131016", false},
+		{"131016\n", false},
+		{"13101a", false},
+		{"*", false},
 	} {
 		if _, err := tenant.Parse(tt.text); (err == nil) != tt.ok {
 			t.Errorf("Parse(%q): %v, want ok %v", tt.text, err, tt.ok)

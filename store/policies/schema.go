@@ -19,7 +19,10 @@ var Schema = store.Schema{
 		store.CreateTable{
 			Name: "policy_versions", Key: []string{"layer", "service", "version"},
 			Columns: []store.Column{
-				{Name: "layer"}, {Name: "service"}, {Name: "version", Type: store.Int}, {Name: "document", Type: store.JSON},
+				{Name: "layer"},
+				{Name: "service"},
+				{Name: "version", Type: store.Int},
+				{Name: "document", Type: store.JSON},
 				{Name: "approve_by", Type: store.Time, Null: true}, // set on an emergency until it is approved
 				{Name: "approval", Type: store.JSON, Null: true},
 			},

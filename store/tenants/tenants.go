@@ -106,7 +106,7 @@ func (r *Register) Follow(ctx context.Context, dir *tenant.Directory) error {
 			_, err = r.DB.Wait(ctx, Topic, at)
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is how it ends
 		}
 		if err != nil {
 			return err
