@@ -510,3 +510,75 @@ func TestRequestsUnderWayFinishWhenRunEnds(t *testing.T) {
 		t.Errorf("%d events after the end, want 1", n)
 	}
 }
+
+func TestClientThatDoesNotReadIsGivenUp(t *testing.T) {
+	ended := make(chan struct{})
+	village := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		defer close(ended)
+		piece := make([]byte, 1<<20)
+		for range 200 {
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+		t.Error("a client that reads nothing was sent 200 MiB")
+	}))
+	defer village.Close()
+	e := start(t, siteOf(wakabaHost, village.URL, ""), "", func(s *Server) { s.Limits.Stall = 100 * time.Millisecond })
+	e.open("GET / HTTP/1.1\r\nHost: " + wakabaHost + "\r\n\r\n")
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the origin still sends")
+	}
+	served := e.journal.find(t, "the broken answer", func(e event.Event) bool { return e.Name == "request_served" })
+	if value(served, "error.message") == "" {
+		t.Error("the event does not say that the answer broke off")
+	}
+}
+
+func TestTrickledBodyIsCutOff(t *testing.T) {
+	village := newOrigin(t, hello)
+	e := start(t, siteOf(wakabaHost, village.URL, ""), "", func(s *Server) { s.Limits.Stall, s.Limits.MinRate = 40*time.Millisecond, 1 << 20 })
+	c := e.open("POST / HTTP/1.1\r\nHost: " + wakabaHost + "\r\nContent-Length: 100000\r\n\r\n")
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != http.StatusRequestTimeout {
+			t.Errorf("answered %v, %v; want 408", resp, err)
+		}
+	}()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-answered:
+			e.journal.refused(t, "slow_body")
+			return
+		case <-tick.C:
+			_, _ = c.Write([]byte("x"))
+		}
+	}
+}
+
+func TestOriginThatBreaksOffIsNamedInTheEvent(t *testing.T) {
+	village := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, "the beginning")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer village.Close()
+	e := start(t, siteOf(wakabaHost, village.URL, ""), "")
+	c := e.open("GET / HTTP/1.1\r\nHost: " + wakabaHost + "\r\n\r\n")
+	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil {
+		if _, err := io.ReadAll(resp.Body); err == nil {
+			t.Error("the client takes the beginning for the whole")
+		}
+	}
+	failed := e.journal.find(t, "a failed origin", func(e event.Event) bool { return e.Name == "origin_failed" })
+	if !strings.Contains(value(failed, "error.message"), "early") {
+		t.Errorf("the event says %q", value(failed, "error.message"))
+	}
+}

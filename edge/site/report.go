@@ -70,8 +70,10 @@ func (v *service) event(x *exchange, service, name, outcome string, status int) 
 	if x.inspection != nil {
 		fields = append(fields, x.inspection.Fields()...)
 	}
-	if x.originErr != nil {
-		fields = append(fields, slog.String("error.message", short(x.originErr.Error())))
+	for _, err := range []error{x.originErr, x.clientErr} {
+		if err != nil {
+			fields = append(fields, slog.String("error.message", short(err.Error())))
+		}
 	}
 	return event.Event{ID: x.id, Time: x.start, Tenant: owner, Service: service, Name: name, Fields: fields}
 }

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -38,7 +39,20 @@ type exchange struct {
 	in         *bodyReader
 	out        *answerWriter
 	originErr  error
+	clientErr  error // why the client did not get the whole answer
 	reported   bool
+}
+
+// brokeOff notes whose side it was on that an answer ended in its middle.
+func (x *exchange) brokeOff() {
+	switch {
+	case x.out.failure != nil:
+		x.clientErr = fmt.Errorf("the client did not take the whole answer: %w", x.out.failure)
+	case x.request.Context().Err() != nil:
+		x.clientErr = errors.New("the client went away during the answer")
+	default:
+		x.originErr = errors.New("the origin ended its answer early")
+	}
 }
 
 // ServeHTTP answers one request, whatever it is.
@@ -69,6 +83,8 @@ func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if p != http.ErrAbortHandler { //nolint:errorlint // a recovered value
 				v.Log.Error("answering a request ended in a panic", "tenant", x.tenant.ID, "host", x.host, "panic", p)
 				x.originErr = errors.New("internal error")
+			} else {
+				x.brokeOff()
 			}
 			v.finish(x)
 			panic(http.ErrAbortHandler)
@@ -416,6 +432,7 @@ type answerWriter struct {
 	status  int
 	bytes   int64
 	armed   time.Time
+	failure error // the last that a write met
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -439,6 +456,9 @@ func (a *answerWriter) Write(p []byte) (int, error) {
 	}
 	n, err := a.ResponseWriter.Write(p)
 	a.bytes += int64(n)
+	if err != nil {
+		a.failure = err
+	}
 	return n, err
 }
 
