@@ -10,8 +10,12 @@ package portal
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -55,6 +59,7 @@ type Server struct {
 	LastBackup func(context.Context) (home.Backup, error)
 	Room       func(context.Context) ([]home.Capacity, error)
 	Heads      func(context.Context) ([]store.Head, error)
+	Drilling   func() bool
 }
 
 // Schemas are what the portal keeps in the store.
@@ -63,7 +68,7 @@ func Schemas() []store.Schema { return []store.Schema{account.Schema} }
 // router declares every operation.
 func (s *Server) router() (*rest.Router, *session.API) {
 	sessions := &session.API{
-		DB: s.DB, Accounts: s.Accounts, Directory: s.Directory, Events: s.Events, Log: s.Log, Now: s.Now, Issuer: "Sekikura",
+		DB: s.DB, Accounts: s.Accounts, Directory: s.Directory, Events: s.Events, Log: s.Log, Now: s.Now, Issuer: "Sekikura", Drilling: s.Drilling,
 	}
 	r := &rest.Router{Directory: s.Directory, Who: sessions, Log: s.Log, Now: s.Now, Texts: text.Catalogues()}
 	if s.Keys != nil {
@@ -100,6 +105,43 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle(rest.Prefix+"/", session.WithAddress(sessions.Sessions(r.Handler())))
 	mux.Handle("/", newScreens(s.Web, s.Log))
 	return s.guarded(mux)
+}
+
+// Limits of one connection. Exports may take long; a reader that takes nothing
+// for this long is given up.
+const (
+	readHeader = 10 * time.Second
+	readAll    = 60 * time.Second
+	writeAll   = 10 * time.Minute
+	idle       = 2 * time.Minute
+	maxHeader  = 64 << 10
+	drain      = 10 * time.Second
+)
+
+// Serve serves Handler over TLS on l until ctx ends, then lets requests finish
+// for ten seconds. It closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener, conf *tls.Config) error {
+	server := &http.Server{
+		Handler: s.Handler(), TLSConfig: conf, ReadHeaderTimeout: readHeader, ReadTimeout: readAll, WriteTimeout: writeAll,
+		IdleTimeout: idle, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.ServeTLS(l, "", "") }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving the portal: %w", err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	err := server.Shutdown(last)
+	if err != nil {
+		err = server.Close() // those that still ran are cut off
+	}
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
 }
 
 // guarded sets what every answer says to browsers, and keeps a panic in one

@@ -90,6 +90,23 @@ func fixtures() map[string]fixture {
 			}
 			return call{method: http.MethodPost, path: "/tenants/994413/policies/waf/rollback", body: `{"version":1,"change":{"reference":"令8-0413"}}`}
 		}),
+		"approve-policy": admin(func(w *world, _ string) call {
+			w.account(wakaba, "writer", access.TenantAdmin)
+			_, writer, err := w.server.Accounts.CreateToken(context.Background(), setUp, account.Token{
+				Tenant: wakaba, Login: "writer", Name: "test", Scopes: access.Scopes(access.TenantAdmin), Expires: w.clock().Add(time.Hour),
+			})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if put := w.put(writer, "/tenants/994413/policies/waf", `{"body":{"paranoia":2},"change":{"emergency":true}}`, `"override-0"`); put.status != http.StatusOK {
+				w.t.Fatalf("writing a policy to approve: %d %s", put.status, put.body)
+			}
+			return call{method: http.MethodPost, path: "/tenants/994413/policies/waf/approve", body: `{"version":1,"reference":"令8-0414"}`}
+		}),
+		"get-policy-rules": admin(get("/tenants/994413/policy-rules")),
+		"put-policy-rules": operator(func(*world, string) call {
+			return call{method: http.MethodPut, path: "/tenants/990001/policy-rules", body: `{"reference_mandatory":true,"reason":"令8-1"}`}
+		}),
 		"search-events":    admin(get("/events?tenant=994413")),
 		"events-histogram": admin(get("/events/histogram?tenant=994413")),
 		"events-facets":    admin(get("/events/facets?tenant=994413")),

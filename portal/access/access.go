@@ -8,6 +8,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -175,4 +176,21 @@ func (i *Identity) Event(now time.Time, about tenant.ID, name string, fields ...
 			slog.String("organization.id", string(i.Tenant.ID)), slog.String("source.ip", i.Address),
 		}, fields...),
 	}
+}
+
+// NoteRead writes into a body's audit chain that somebody else reads its data,
+// before they see it. Reading one's own is not noted.
+func NoteRead(ctx context.Context, db *store.DB, body tenant.ID, action, object string) error {
+	who := From(ctx)
+	if body == who.Tenant.ID {
+		return nil
+	}
+	err := db.Change(ctx, body, who.Actor(), func(tx *store.Tx) error {
+		tx.Audit(store.Audit{Action: action, Object: object})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("noting a read of %s: %w", body, err)
+	}
+	return nil
 }

@@ -70,15 +70,8 @@ func (a *API) whose(ctx context.Context) (tenant.Tenant, error) {
 	if !named {
 		body = who.Tenant
 	}
-	if body.ID == who.Tenant.ID {
-		return body, nil
-	}
-	err := a.DB.Change(ctx, body.ID, who.Actor(), func(tx *store.Tx) error {
-		tx.Audit(store.Audit{Action: "audit.read", Object: string(body.ID)})
-		return nil
-	})
-	if err != nil {
-		return body, rest.Failed(fmt.Errorf("noting a read of the audit log: %w", err))
+	if err := access.NoteRead(ctx, a.DB, body.ID, "audit.read", string(body.ID)); err != nil {
+		return body, rest.Failed(err)
 	}
 	return body, nil
 }

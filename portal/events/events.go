@@ -245,15 +245,8 @@ func (a *API) byReference(ctx context.Context, in *referenceInput) (*rest.Body[E
 // shown notes the read of one event in the chain of the body whose event it is,
 // when somebody else reads it.
 func (a *API) shown(ctx context.Context, row logs.Row) (*rest.Body[Event], error) {
-	who := access.From(ctx)
-	if owner := tenant.ID(row["tenant"]); owner != who.Tenant.ID {
-		err := a.DB.Change(ctx, owner, who.Actor(), func(tx *store.Tx) error {
-			tx.Audit(store.Audit{Action: "event.read", Object: row["event.id"]})
-			return nil
-		})
-		if err != nil {
-			return nil, rest.Failed(err)
-		}
+	if err := access.NoteRead(ctx, a.DB, tenant.ID(row["tenant"]), "event.read", row["event.id"]); err != nil {
+		return nil, rest.Failed(err)
 	}
 	return &rest.Body[Event]{Body: Event(row)}, nil
 }

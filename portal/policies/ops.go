@@ -29,6 +29,8 @@ type State struct {
 	Baseline  *policy.Document  `json:"baseline" doc:"The operator's baseline"`
 	Effective *policy.Effective `json:"effective,omitempty" doc:"With explain=1"`
 	Problems  []rest.FieldError `json:"problems" doc:"Why the stored documents do not compile; normally empty"`
+	// ReferenceMandatory tells that an emergency needs a change reference too.
+	ReferenceMandatory bool `json:"reference_mandatory"`
 }
 
 type getInput struct {
@@ -148,6 +150,33 @@ type rollbackInput struct {
 	}
 }
 
+type approveInput struct {
+	ID      string       `path:"id" maxLength:"40"`
+	Service string       `path:"service" maxLength:"40"`
+	Layer   policy.Layer `query:"layer" enum:"override,baseline" default:"override"`
+	Body    struct {
+		Version   int64  `json:"version" minimum:"1"`
+		Reference string `json:"reference" minLength:"1" maxLength:"100" doc:"The change reference that was missing"`
+	}
+}
+
+// Rules are what an operator demands of every write of a policy below it.
+type Rules struct {
+	ReferenceMandatory bool `json:"reference_mandatory" doc:"Emergencies need a change reference too"`
+}
+
+type rulesInput struct {
+	ID string `path:"id" maxLength:"40"`
+}
+
+type putRulesInput struct {
+	ID   string `path:"id" maxLength:"40"`
+	Body struct {
+		ReferenceMandatory bool   `json:"reference_mandatory"`
+		Reason             string `json:"reason" minLength:"1" maxLength:"200"`
+	}
+}
+
 // Register declares the operations on policies.
 func (a *API) Register(r *rest.Router) {
 	const path = "/tenants/{id}/policies/{service}"
@@ -159,5 +188,8 @@ func (a *API) Register(r *rest.Router) {
 	rest.Register(r, op("put-policy", http.MethodPut, path, "Change a policy", access.PolicyWrite, rest.InPath), a.put)
 	rest.Register(r, op("preview-policy", http.MethodPost, path+"/preview", "What a change would do", access.PolicyRead, rest.InPath), a.preview)
 	rest.Register(r, op("policy-history", http.MethodGet, path+"/history", "Versions of a policy, newest first", access.PolicyRead, rest.InPath), a.history)
+	rest.Register(r, op("approve-policy", http.MethodPost, path+"/approve", "Approve an emergency change afterwards", access.PolicyWrite, rest.InPath), a.approve)
+	rest.Register(r, op("get-policy-rules", http.MethodGet, "/tenants/{id}/policy-rules", "What the operator demands of writes", access.PolicyRead, rest.InPath), a.rules)
+	rest.Register(r, op("put-policy-rules", http.MethodPut, "/tenants/{id}/policy-rules", "Change what the operator demands of writes", access.PolicyBaseline, rest.InPath), a.putRules)
 	rest.Register(r, op("rollback-policy", http.MethodPost, path+"/rollback", "Go back to a version, as a new one", access.PolicyWrite, rest.InPath), a.rollback)
 }

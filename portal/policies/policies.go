@@ -101,6 +101,9 @@ func (a *API) state(ctx context.Context, service string, layer policy.Layer, exp
 		l.Override = nil // what the baseline makes of bodies that set nothing
 	}
 	s.ETag = etag(layer, s.Document)
+	if s.ReferenceMandatory, err = a.Documents.ReferenceMandatory(ctx, t.Operator); err != nil {
+		return nil, rest.Failed(err)
+	}
 	effective, problems := k.Explain(l.Baseline, l.Override)
 	s.Problems = rest.FromPolicy(problems)
 	if explain && problems == nil {
@@ -289,4 +292,47 @@ func (a *API) rollback(ctx context.Context, in *rollbackInput) (*stateOutput, er
 	}
 	a.tell(ctx, who, t.ID, in.Layer, written, "policy_rolled_back")
 	return a.state(ctx, in.Service, in.Layer, true)
+}
+
+func (a *API) approve(ctx context.Context, in *approveInput) (*stateOutput, error) {
+	if err := mayWrite(ctx, in.Layer); err != nil {
+		return nil, err
+	}
+	if _, err := a.kind(in.Service); err != nil {
+		return nil, err
+	}
+	who := access.From(ctx)
+	t, _ := rest.Tenant(ctx)
+	err := a.Documents.Approve(ctx, who.Actor(), t.ID, in.Layer, in.Service, in.Body.Version, in.Body.Reference)
+	if errors.Is(err, store.ErrNone) {
+		return nil, rest.Invalid(rest.Field("/version", "nothing_to_approve", in.Body.Version))
+	}
+	if err != nil {
+		return nil, unwritten(err)
+	}
+	a.Events.Emit(ctx, who.Event(a.Now(), t.ID, "policy_approved", slog.String("policy.service", in.Service),
+		slog.String("policy.layer", string(in.Layer)), slog.Int64("policy.version", in.Body.Version), slog.String("change.reference", in.Body.Reference)))
+	return a.state(ctx, in.Service, in.Layer, true)
+}
+
+func (a *API) rules(ctx context.Context, _ *rulesInput) (*rest.Body[Rules], error) {
+	t, _ := rest.Tenant(ctx)
+	on, err := a.Documents.ReferenceMandatory(ctx, t.Operator)
+	if err != nil {
+		return nil, rest.Failed(err)
+	}
+	return &rest.Body[Rules]{Body: Rules{ReferenceMandatory: on}}, nil
+}
+
+func (a *API) putRules(ctx context.Context, in *putRulesInput) (*rest.Body[Rules], error) {
+	who := access.From(ctx)
+	t, _ := rest.Tenant(ctx)
+	if !t.IsOperator() {
+		return nil, rest.Invalid(rest.Field("/path/id", "not_an_operator", string(t.ID)))
+	}
+	if err := a.Documents.SetReferenceMandatory(ctx, who.Actor(), t.ID, in.Body.ReferenceMandatory, in.Body.Reason); err != nil {
+		return nil, unwritten(err)
+	}
+	a.Events.Emit(ctx, who.Event(a.Now(), t.ID, "policy_rules_changed", slog.Bool("reference.mandatory", in.Body.ReferenceMandatory)))
+	return a.rules(ctx, nil)
 }

@@ -39,8 +39,8 @@ const (
 // Cookie is the name of the session's cookie.
 const Cookie = "sekikura_session"
 
-// API serves the operations on one's own session. Every field must be set; Open
-// makes it ready.
+// API serves the operations on one's own session. Every field but Drilling must
+// be set; Open makes it ready.
 type API struct {
 	DB        *store.DB
 	Accounts  *account.Accounts
@@ -48,6 +48,8 @@ type API struct {
 	Events    event.Sink
 	Log       *slog.Logger
 	Now       func() time.Time
+	// Drilling tells whether a drill (訓練) is going on; nil: never.
+	Drilling func() bool
 	// Issuer names the product in an authenticator's list.
 	Issuer string
 
@@ -228,7 +230,7 @@ func (a *API) describe(who *access.Identity, acc account.Account) Me {
 			MustChangePassword: acc.MustChange, TOTP: acc.TOTP, ExpiresAt: acc.Expires, LastLoginAt: acc.LastLogin,
 		},
 		Tenant: who.Tenant, Operator: operator, Scopes: who.Scopes,
-		Rooms: access.Rooms(who.Role, who.Tenant.IsOperator()),
+		Rooms: access.Rooms(who.Role, who.Tenant.IsOperator()), Drill: a.Drilling != nil && a.Drilling(),
 	}
 }
 

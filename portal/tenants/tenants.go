@@ -167,6 +167,9 @@ func (a *API) users(ctx context.Context, in *usersInput) (*rest.Body[rest.Page[U
 	if err := rest.ReadCursor(in.Cursor, &at); err != nil {
 		return nil, err
 	}
+	if err := access.NoteRead(ctx, a.Accounts.DB, tenant.ID(in.ID), "user.read", ""); err != nil {
+		return nil, rest.Failed(err)
+	}
 	all, err := a.Accounts.List(ctx, tenant.ID(in.ID), at.After, in.Limit+1)
 	if err != nil {
 		return nil, rest.Failed(err)
@@ -224,6 +227,9 @@ func (a *API) user(ctx context.Context, in *userInput) (*tagged[User], error) {
 	acc, err := a.Accounts.Get(ctx, tenant.ID(in.ID), in.Login)
 	if err != nil {
 		return nil, refused(err)
+	}
+	if err := access.NoteRead(ctx, a.Accounts.DB, acc.Tenant, "user.read", acc.Login); err != nil {
+		return nil, rest.Failed(err)
 	}
 	return &tagged[User]{ETag: etag(acc.Version), Body: shown(acc)}, nil
 }
