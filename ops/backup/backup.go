@@ -146,11 +146,23 @@ func (b *Backup) last(ctx context.Context) (Manifest, error) {
 }
 
 func (b *Backup) parts(ctx context.Context, last Manifest, done *journal) (_ []Part, err error) {
+	there := make(map[string]int64)
+	for e, err := range b.Destination.List(ctx, "parts/") {
+		if err != nil {
+			return nil, err
+		}
+		there[e.Name] = e.Size
+	}
 	known := make(map[Slice]Part, len(last.Parts))
 	for _, p := range append(slices.Clone(last.Parts), done.parts...) {
-		if p.Version != "" {
-			known[p.Slice] = p
+		if p.Version == "" {
+			continue
 		}
+		if size, ok := there[p.Name]; !ok || size != p.Size {
+			b.Log.Error("a part of an earlier backup is gone; it is written anew if it can be", "part", p.String(), "entry", p.Name)
+			continue
+		}
+		known[p.Slice] = p
 	}
 	var all []Part
 	progress := Progress{}
@@ -181,9 +193,8 @@ func (b *Backup) source(ctx context.Context, source Source, last []Part, known m
 		s.Source = source.Name()
 		p, ok := known[s]
 		if ok {
-			p, ok, err = b.reuse(ctx, p)
-		}
-		if !ok && err == nil {
+			p, err = b.reuse(ctx, p)
+		} else {
 			p, err = b.write(ctx, source, s)
 			progress.Bytes += p.Size
 			if err == nil && s.Version != "" {
@@ -203,25 +214,16 @@ func (b *Backup) source(ctx context.Context, source Source, last []Part, known m
 	return parts, nil
 }
 
-// reuse takes over a part of an earlier backup when it is still there, and
-// prolongs its lock when that would end before this backup's.
-func (b *Backup) reuse(ctx context.Context, p Part) (Part, bool, error) {
-	e, err := b.Destination.Stat(ctx, p.Name)
-	if errors.Is(err, objects.ErrNotFound) || err == nil && e.Size != p.Size {
-		b.Log.Error("a part of an earlier backup is gone; it is written anew", "part", p.String(), "entry", p.Name)
-		return p, false, nil
+// reuse takes over a part of an earlier backup, and prolongs its lock when that
+// would end before this backup's.
+func (b *Backup) reuse(ctx context.Context, p Part) (Part, error) {
+	until := b.Now().Add(b.Lock)
+	if b.Lock <= 0 || !p.Locked.Before(until) {
+		return p, nil
 	}
-	if err != nil {
-		return p, false, err
-	}
-	if until := b.Now().Add(b.Lock); b.Lock > 0 && p.Locked.Before(until) {
-		p.Locked = until.Add(lockSlack).UTC().Truncate(time.Second)
-		locker := b.Destination.(objects.Locker) //nolint:forcetypeassert // canLock saw to it
-		if err := locker.Lock(ctx, p.Name, p.Locked); err != nil {
-			return p, false, err
-		}
-	}
-	return p, true, nil
+	p.Locked = until.Add(lockSlack).UTC().Truncate(time.Second)
+	locker := b.Destination.(objects.Locker) //nolint:forcetypeassert // canLock saw to it
+	return p, locker.Lock(ctx, p.Name, p.Locked)
 }
 
 func (b *Backup) terms() objects.Terms {

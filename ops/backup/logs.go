@@ -56,7 +56,8 @@ func (*Logs) Name() string { return LogsName }
 func (*Logs) Close() error { return nil }
 
 // Slices implements [Source]. A slice's version is its number of rows: rows come
-// late, when the bus replays, but none changes.
+// late, when the bus replays, but none changes. A body that left the directory is
+// in earlier backups only.
 func (l *Logs) Slices(ctx context.Context, last []Part) ([]Slice, error) {
 	now := l.Now().UTC()
 	today := now.Truncate(24 * time.Hour)
@@ -76,8 +77,12 @@ func (l *Logs) Slices(ctx context.Context, last []Part) ([]Slice, error) {
 			taken[p.Tenant] = append(taken[p.Tenant], p.Slice)
 		}
 	}
+	bodies := l.Bodies()
+	if len(bodies) == 0 {
+		return nil, errors.New("the directory knows no body, so no logs would be backed up")
+	}
 	var all []Slice
-	for _, body := range l.Bodies() {
+	for _, body := range bodies {
 		l.operators[body.ID] = body.Operator
 		from := oldest
 		if len(taken[body.ID]) > 0 {
@@ -98,12 +103,6 @@ func (l *Logs) Slices(ctx context.Context, last []Part) ([]Slice, error) {
 		all = append(all, taken[body.ID]...)
 		for name, n := range rows {
 			all = append(all, Slice{Source: LogsName, Tenant: body.ID, Name: name, Version: strconv.FormatUint(n, 10)})
-		}
-	}
-	// A body that left the installation keeps what was settled.
-	for id, s := range taken {
-		if l.operators[id] == "" {
-			all = append(all, s...)
 		}
 	}
 	slices.SortFunc(all, Slice.compare)

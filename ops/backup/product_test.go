@@ -39,13 +39,20 @@ func TestMain(m *testing.M) {
 const operator tenant.ID = "990001" // さくら県
 
 var (
-	// everything is a table with a column of every type.
+	allTypes = []store.Column{
+		{Name: "name", Type: store.Text},
+		{Name: "number", Type: store.Int},
+		{Name: "ready", Type: store.Bool},
+		{Name: "made", Type: store.Time},
+		{Name: "raw", Type: store.Bytes},
+		{Name: "document", Type: store.JSON},
+		{Name: "ratio", Type: store.Float},
+		{Name: "remark", Type: store.Text, Null: true},
+		{Name: "gone", Type: store.Time, Null: true},
+	}
+	// everything is a table with a column of every type, and one that came later.
 	everything = store.Schema{Service: "backuptest", Migrations: []store.Migration{
-		{Number: 1, Steps: []store.Step{store.CreateTable{Name: "things", Key: []string{"name"}, Columns: []store.Column{
-			{Name: "name", Type: store.Text}, {Name: "number", Type: store.Int}, {Name: "ready", Type: store.Bool},
-			{Name: "made", Type: store.Time}, {Name: "raw", Type: store.Bytes}, {Name: "document", Type: store.JSON},
-			{Name: "ratio", Type: store.Float}, {Name: "remark", Type: store.Text, Null: true}, {Name: "gone", Type: store.Time, Null: true},
-		}}}},
+		{Number: 1, Steps: []store.Step{store.CreateTable{Name: "things", Key: []string{"name"}, Columns: allTypes}}},
 		{Number: 2, Steps: []store.Step{store.AddColumn{Table: "things", Column: store.Column{Name: "later", Type: store.Text, Default: "'新'"}}}},
 	}}
 	addThing = store.Insert{Table: "things", Columns: []string{"name", "number", "ready", "made", "raw", "document", "ratio", "remark", "gone", "later"}}
@@ -355,7 +362,7 @@ func things(t *testing.T, db *store.DB, id tenant.ID) []string {
 		if remark != nil {
 			said = *remark
 		}
-		return fmt.Sprint(name, " ", number, " ", raw, " ", string(document), " ", said, " ", later), err
+		return fmt.Sprint(name, " ", number, " ", raw, " ", fmt.Sprintf("%s", document), " ", said, " ", later), err
 	})
 	if err != nil {
 		t.Fatal(err)

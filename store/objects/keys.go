@@ -94,7 +94,7 @@ func (k OperatorKey) text() string {
 func parseKey(text string) (OperatorKey, error) {
 	encoded, ok := strings.CutPrefix(strings.TrimSpace(text), keyFilePrefix)
 	if !ok {
-		return OperatorKey{}, errors.New("not an operator's key: it does not begin with " + keyFilePrefix)
+		return OperatorKey{}, fmt.Errorf("not an operator's key: it does not begin with %q", keyFilePrefix)
 	}
 	secret, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(secret) != keySize {
@@ -112,7 +112,7 @@ func (k OperatorKey) ID() string {
 // that serves only this label. What was sealed for one label does not open for
 // another.
 func (k OperatorKey) Seal(label string, plain []byte) []byte {
-	return k.aead(label).Seal(nil, nil, plain, []byte(label))
+	return k.aead(label).Seal(nil, nil, plain, []byte(label)) //nolint:gosec // the AEAD makes its own random nonce
 }
 
 // Unseal opens what Seal made for the same label, or answers [ErrKey].
