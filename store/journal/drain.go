@@ -58,7 +58,7 @@ func (j *Journal) drainSegment(ctx context.Context, from segment) (damaged bool,
 			j.count.torn.Add(1)
 			return false, nil
 		case err != nil:
-			return true, nil
+			return true, nil //nolint:nilerr // damaged says it
 		}
 		limit, cancel := context.WithTimeout(ctx, publishTimeout)
 		err = j.conf.Bus.Publish(limit, r.subject, r.id, r.tried || from.old, r.data)

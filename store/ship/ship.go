@@ -107,7 +107,7 @@ func (s *Shipper) Run(ctx context.Context) error {
 		timer.Stop()
 		wait = min(2*wait, 3*time.Second)
 	}
-	return nil
+	return nil //nolint:nilerr // a session's error is logged and answered by the next session
 }
 
 // mark is one message that was inserted and not yet acknowledged.

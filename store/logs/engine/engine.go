@@ -141,7 +141,9 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		}
 		cancel()
-		<-served
+		if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+			err = end
+		}
 	}
 	vlinsert.Stop()
 	vlselect.Stop()
