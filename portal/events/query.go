@@ -55,8 +55,10 @@ func parseSince(s string) (time.Duration, bool) {
 		return 0, false
 	}
 	unit := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]]
-	d := time.Duration(n) * unit
-	return d, d <= maxSince
+	if time.Duration(n) > maxSince/unit { // before it is multiplied: it could overflow
+		return 0, false
+	}
+	return time.Duration(n) * unit, true
 }
 
 var errUnbalanced = errors.New("a bracket or a quotation is not closed, or closed twice")
