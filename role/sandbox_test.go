@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/sys/unix"
 )
 
@@ -171,6 +172,13 @@ func TestEveryDeniedCallIsKnownToTheFilter(t *testing.T) {
 		policy := s.policy()
 		if _, err := policy.Assemble(); err != nil {
 			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	for _, machine := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		for _, name := range (Sandbox{}).calls() {
+			if _, known := machine.SyscallNames[name]; !known {
+				t.Errorf("%s has no call %s: a group would not start there", machine.Name, name)
+			}
 		}
 	}
 	if got := (Sandbox{Calls: []string{"bpf"}}).calls(); strings.Contains(strings.Join(got, " "), "bpf") {

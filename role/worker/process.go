@@ -54,7 +54,7 @@ func (p *Pool) jails() []jail {
 	const inside = "/sekikura-worker"
 	ways := []jail{{"bubblewrap", func(ctx context.Context) *exec.Cmd {
 		return exec.CommandContext(ctx, wrap, append([]string{ //nolint:gosec // the operator's path
-			"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+			"--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
 			"--uid", strconv.Itoa(nobody), "--gid", strconv.Itoa(nobody), "--hostname", "worker",
 			"--clearenv", "--setenv", "GOTRACEBACK", "single", "--setenv", "GOMAXPROCS", "1",
 			"--ro-bind", p.Binary, inside, "--chdir", "/", "--", inside,

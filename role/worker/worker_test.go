@@ -388,7 +388,7 @@ func TestAWorkerIsReadyInFiveMilliseconds(t *testing.T) {
 	ways := p.jails()
 	bare := ways[len(ways)-1]
 	const n = 41
-	took := make([]time.Duration, 0, n)
+	took, spent := make([]time.Duration, 0, n), make([]time.Duration, 0, n)
 	for range n {
 		began := time.Now()
 		w, err := bare.start(t.Context())
@@ -399,13 +399,18 @@ func TestAWorkerIsReadyInFiveMilliseconds(t *testing.T) {
 		if err := w.end(); err != nil {
 			t.Fatal(err)
 		}
+		spent = append(spent, w.cmd.ProcessState.UserTime()+w.cmd.ProcessState.SystemTime())
 	}
 	slices.Sort(took)
-	t.Logf("fork to ready: median %v, fastest %v, 90%% %v", took[n/2], took[0], took[n*9/10])
-	// The median of a busy machine is the machine's; a quarter of the starts
-	// must have been undisturbed.
-	if got := took[n/4]; got > maxStart {
-		t.Errorf("a worker is ready after %v, want at most %v", got, maxStart)
+	slices.Sort(spent)
+	t.Logf("fork to ready: median %v, fastest %v, 90%% %v; processor time of the whole life: median %v", took[n/2], took[0], took[n*9/10], spent[n/2])
+	// On a machine that does much else the wall's median is the machine's. The
+	// processor's median is ours, and some start was undisturbed.
+	if got := spent[n/2]; got > maxStart {
+		t.Errorf("a worker's life without a job costs %v of processor time, want at most %v", got, maxStart)
+	}
+	if got := took[0]; got > maxStart {
+		t.Errorf("no worker of %d was ready before %v, want at most %v", n, got, maxStart)
 	}
 	info, err := os.Stat(binary(t))
 	if err != nil {
