@@ -33,7 +33,7 @@ func passed(t testing.TB, input []byte, piece int) ([]byte, bool) {
 	t.Helper()
 	v := &service{Server: Server{Directory: new(tenant.Directory), Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
 	v.Limits.setDefaults()
-	v.recorder = newRecorder(nil, event.Discard, v.Log, 4)
+	v.recorder = newRecorder(nil, event.Discard, v.Log, 4, nil)
 	c := &conn{Conn: &wire{in: bytes.NewReader(input), piece: piece}, service: v, client: netip.MustParseAddrPort("192.0.2.1:1")}
 	c.gate = newGate(c)
 	out, err := io.ReadAll(c)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sekikura/sekikura/event"
 	"github.com/sekikura/sekikura/tenant"
 )
@@ -174,7 +176,10 @@ func TestBlockedResponseIsWithheld(t *testing.T) {
 }
 
 func TestBlockPageWaitsForItsEventButNotForEver(t *testing.T) {
-	e := start(t, siteOf(wakabaHost, "http://192.0.2.1", ""), "", with(judge(Blocked)), func(s *Server) { s.Limits.BlockJournal = 20 * time.Millisecond })
+	metrics := NewMetrics()
+	e := start(t, siteOf(wakabaHost, "http://192.0.2.1", ""), "", with(judge(Blocked)), func(s *Server) {
+		s.Limits.BlockJournal, s.Metrics = 20*time.Millisecond, metrics
+	})
 	hang := make(chan struct{})
 	e.journal.mu.Lock()
 	e.journal.hang = hang
@@ -190,6 +195,21 @@ func TestBlockPageWaitsForItsEventButNotForEver(t *testing.T) {
 	e.journal.mu.Unlock()
 	close(hang)
 	e.journal.find(t, "the blocked request, afterwards", func(e event.Event) bool { return e.Name == "request_blocked" })
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(metrics); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		got[f.GetName()] = f.GetMetric()[0].GetCounter().GetValue()
+	}
+	if got["sekikura_site_requests_total"] != 1 || got["sekikura_site_block_pages_before_event_total"] != 1 {
+		t.Errorf("metrics %v", got)
+	}
 }
 
 type counter struct{ n atomic.Int64 }

@@ -539,7 +539,7 @@ func TestClientThatDoesNotReadIsGivenUp(t *testing.T) {
 
 func TestTrickledBodyIsCutOff(t *testing.T) {
 	village := newOrigin(t, hello)
-	e := start(t, siteOf(wakabaHost, village.URL, ""), "", func(s *Server) { s.Limits.Stall, s.Limits.MinRate = 40*time.Millisecond, 1 << 20 })
+	e := start(t, siteOf(wakabaHost, village.URL, ""), "", func(s *Server) { s.Limits.Stall, s.Limits.MinRate = 40*time.Millisecond, 1<<20 })
 	c := e.open("POST / HTTP/1.1\r\nHost: " + wakabaHost + "\r\nContent-Length: 100000\r\n\r\n")
 	answered := make(chan struct{})
 	go func() {

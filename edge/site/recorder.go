@@ -15,6 +15,7 @@ type recorder struct {
 	sink    event.Sink
 	log     *slog.Logger
 	items   chan recorded
+	metrics *Metrics
 }
 
 type recorded struct {
@@ -29,16 +30,25 @@ const (
 	recordFlush  = 5 * time.Second // at the end of Run
 )
 
-func newRecorder(j event.Journal, s event.Sink, log *slog.Logger, waiting int) *recorder {
-	return &recorder{journal: j, sink: s, log: log, items: make(chan recorded, waiting)}
+func newRecorder(j event.Journal, s event.Sink, log *slog.Logger, waiting int, m *Metrics) *recorder {
+	return &recorder{journal: j, sink: s, log: log, items: make(chan recorded, waiting), metrics: m}
 }
 
 // record hands e over without waiting.
 func (r *recorder) record(ctx context.Context, e event.Event) {
+	r.put(ctx, recorded{event: e})
+}
+
+// put tells whether there was room for one more.
+func (r *recorder) put(ctx context.Context, item recorded) bool {
 	select {
-	case r.items <- recorded{event: e}:
+	case r.items <- item:
+		r.metrics.saw(item.event, true, len(r.items))
+		return true
 	default:
-		r.sink.Emit(ctx, e)
+		r.metrics.saw(item.event, false, len(r.items))
+		r.sink.Emit(ctx, item.event)
+		return false
 	}
 }
 
@@ -48,10 +58,7 @@ func (r *recorder) durable(ctx context.Context, e event.Event, limit time.Durati
 	kept := make(chan struct{})
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	select {
-	case r.items <- recorded{e, kept}:
-	default:
-		r.sink.Emit(ctx, e)
+	if !r.put(ctx, recorded{e, kept}) {
 		return false
 	}
 	select {

@@ -137,6 +137,7 @@ func (v *service) block(x *exchange, status int) {
 	e := v.event(x, "waf", "request_blocked", outcome, status)
 	ctx := context.WithoutCancel(x.request.Context())
 	if !v.recorder.durable(ctx, e, v.Limits.BlockJournal) {
+		v.Metrics.pageBeforeEvent()
 		v.Log.Warn("a block page went out before its event was durable", "event", e.ID.String(), "tenant", e.Tenant)
 	}
 	if x.out.status == 0 {

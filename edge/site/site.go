@@ -50,6 +50,7 @@ type Server struct {
 	// Our own listeners are always refused.
 	MayDial func(netip.AddrPort) bool
 	Limits  Limits
+	Metrics *Metrics // nil: nothing is counted
 }
 
 // Directory knows which body publishes a host name.
@@ -168,7 +169,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 	v.origins = newOrigins(v)
-	v.recorder = newRecorder(v.Journal, v.Sink, v.Log, v.Limits.EventsWaiting)
+	v.recorder = newRecorder(v.Journal, v.Sink, v.Log, v.Limits.EventsWaiting, v.Metrics)
 
 	recording := make(chan struct{})
 	stopRecording := make(chan struct{})

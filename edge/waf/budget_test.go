@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sekikura/sekikura/tenant"
 )
@@ -40,6 +41,14 @@ func TestBudgetEndsAnInspectionAndThePolicySaysWhatThen(t *testing.T) {
 			t.Errorf("the inspection took %v with a budget of 20 ms", took)
 		}
 		i.Close()
+		registry := prometheus.NewPedanticRegistry()
+		if err := registry.Register(e); err != nil {
+			t.Fatal(err)
+		}
+		families, err := registry.Gather()
+		if err != nil || len(families) != 2 || families[0].GetMetric()[0].GetLabel()[0].GetValue() != "error" {
+			t.Errorf("metrics %v, %v; want one error", families, err)
+		}
 		if n := e.cutoff.late.Load(); n != 0 {
 			t.Errorf("%d transactions are still marked late", n)
 		}

@@ -88,6 +88,8 @@ type Engine struct {
 	cutoff *cutoff
 	all    chan struct{}
 
+	metrics metrics
+
 	mu    sync.Mutex // guards turns
 	turns map[tenant.ID]turns
 }
@@ -111,7 +113,7 @@ func New(c Config) (*Engine, error) {
 	if c.Total == 0 {
 		c.Total = 2 * runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{Config: c, cutoff: new(cutoff), all: make(chan struct{}, c.Total), turns: make(map[tenant.ID]turns)}
+	e := &Engine{Config: c, metrics: newMetrics(), cutoff: new(cutoff), all: make(chan struct{}, c.Total), turns: make(map[tenant.ID]turns)}
 	building.Lock()
 	defer building.Unlock()
 	registerRX(e.cutoff)
@@ -194,6 +196,7 @@ func (e *Engine) Inspect(ctx context.Context, id tenant.ID, client netip.AddrPor
 	}
 	i.run(ctx, len(seen.body) >= costlyBody, func() { e.request(i, client, r, seen) })
 	i.conclude()
+	e.count(i)
 	return i
 }
 

@@ -52,7 +52,7 @@ func engine(t testing.TB, bodies map[tenant.ID]string) *Engine {
 	}
 	c := base.Config
 	c.Policies = table
-	return &Engine{Config: c, waf: base.waf, cutoff: base.cutoff, all: make(chan struct{}, 8), turns: make(map[tenant.ID]turns)}
+	return &Engine{Config: c, metrics: newMetrics(), waf: base.waf, cutoff: base.cutoff, all: make(chan struct{}, 8), turns: make(map[tenant.ID]turns)}
 }
 
 func request(t testing.TB, method, target, contentType, body string) *http.Request {
