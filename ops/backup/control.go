@@ -43,9 +43,6 @@ type Control struct {
 	// Dump writes the whole database in its engine's own form. Nil is for
 	// SQLite, which the store copies itself; see [PGDump] for PostgreSQL.
 	Dump func(ctx context.Context, w io.Writer) error
-	// Copy writes a consistent copy of a SQLite store to a path that does not
-	// exist. Nil is the store's own Copy.
-	Copy func(ctx context.Context, path string) error
 	Now  func() time.Time
 
 	dir    string // of this backup, below Scratch
@@ -94,11 +91,7 @@ func (c *Control) prepare(ctx context.Context) (total Wrote, err error) {
 		return c.dumped(ctx, file)
 	}
 	// Everything is read from one copy: one moment, and the store is not held.
-	copyTo := c.Copy
-	if copyTo == nil {
-		copyTo = c.DB.Copy
-	}
-	if err := copyTo(ctx, file); err != nil {
+	if err := c.DB.Copy(ctx, file); err != nil {
 		return total, err
 	}
 	db, err := store.Open(ctx, store.Config{Path: file, Now: c.Now}, c.Schemas...)

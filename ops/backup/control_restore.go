@@ -182,6 +182,9 @@ type ControlBody struct {
 	Heads   []store.Head
 	Actor   store.Actor
 	Reason  string // the change reference (変更番号), for the audit record
+	// Topics are touched, so that those who read the rows (such as the pushing of
+	// policies) look again.
+	Topics []string
 }
 
 // Name implements [Target].
@@ -205,8 +208,7 @@ func (c *ControlBody) Restore(ctx context.Context, s Slice, r io.Reader) (int64,
 	var n int64
 	err = c.DB.Change(ctx, s.Tenant, c.Actor, func(tx *store.Tx) error {
 		for _, t := range slices.Backward(known) {
-			column := t.columns[0].Name
-			if _, err := tx.Delete(ctx, store.Delete{Table: t.name, Where: column + " IS NULL OR " + column + " IS NOT NULL"}); err != nil {
+			if _, err := tx.Delete(ctx, store.Delete{Table: t.name, Where: "TRUE"}); err != nil {
 				return err
 			}
 		}
@@ -222,6 +224,9 @@ func (c *ControlBody) Restore(ctx context.Context, s Slice, r io.Reader) (int64,
 			return err
 		}
 		tx.Audit(store.Audit{Action: "backup.restore", Object: string(s.Tenant), Reason: c.Reason})
+		for _, topic := range c.Topics {
+			tx.Touch(topic)
+		}
 		return nil
 	})
 	if err != nil {

@@ -78,8 +78,7 @@ func newProduct(t *testing.T) *product {
 	t.Helper()
 	p := &product{plant: newPlant(t), now: time.Now().UTC(), kept: make(map[tenant.ID][]objects.Address), conf: t.TempDir()}
 	var err error
-	file := filepath.Join(t.TempDir(), "control.db")
-	if p.db, err = store.Open(t.Context(), store.Config{Path: file}, everything); err != nil {
+	if p.db, err = store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "control.db")}, everything); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -97,7 +96,7 @@ func newProduct(t *testing.T) *product {
 	p.fill(t)
 	p.Now = time.Now
 	p.Sources = []Source{
-		&Control{DB: p.db, Schemas: []store.Schema{everything}, Scratch: t.TempDir(), Copy: SQLiteCopy(file), Now: time.Now},
+		&Control{DB: p.db, Schemas: []store.Schema{everything}, Scratch: t.TempDir(), Now: time.Now},
 		&Logs{Client: p.logs, Bodies: func() []tenant.Tenant { return bodies }, Retention: 30 * 24 * time.Hour, Now: time.Now},
 		&Objects{Store: p.objects},
 		&Settings{Paths: map[string]string{"config": filepath.Join(p.conf, "sekikura.toml"), "certificates": filepath.Join(p.conf, "certs"), "absent": filepath.Join(p.conf, "no")}, Key: p.objects.Keys[0]},
@@ -293,7 +292,7 @@ func TestOneBodyIsPutBackIntoARunningProduct(t *testing.T) {
 	r := &Restore{
 		From: p.bucket, Identities: []age.Identity{p.identity}, Tenants: []tenant.ID{village}, Now: time.Now,
 		Targets: []Target{
-			&ControlBody{DB: p.db, Schemas: []store.Schema{everything}, Actor: builder, Reason: "令8-0500"},
+			&ControlBody{DB: p.db, Schemas: []store.Schema{everything}, Actor: builder, Reason: "令8-0500", Topics: []string{"things"}},
 			&LogsInto{Client: running}, &ObjectsInto{Store: p.objects},
 		},
 	}
@@ -322,6 +321,9 @@ func TestOneBodyIsPutBackIntoARunningProduct(t *testing.T) {
 				t.Errorf("round %d: %v", round, err)
 			}
 		}
+	}
+	if n, err := p.db.Revision(t.Context(), "things"); err != nil || n != 2 {
+		t.Errorf("those who read the rows were told %d times, %v; want 2", n, err)
 	}
 	for _, id := range []tenant.ID{village, city} {
 		if report, err := p.db.VerifyAudit(t.Context(), id, nil); err != nil || len(report.Faults) != 0 {
@@ -355,14 +357,14 @@ func things(t *testing.T, db *store.DB, id tenant.ID) []string {
 		var name, later string
 		var number int64
 		var raw []byte
-		var document json.RawMessage
+		var document string
 		var remark *string
 		err := row.Scan(&name, &number, &raw, &document, &remark, &later)
 		said := "<nil>"
 		if remark != nil {
 			said = *remark
 		}
-		return fmt.Sprint(name, " ", number, " ", raw, " ", fmt.Sprintf("%s", document), " ", said, " ", later), err
+		return fmt.Sprint(name, " ", number, " ", raw, " ", document, " ", said, " ", later), err
 	})
 	if err != nil {
 		t.Fatal(err)
