@@ -1,10 +1,14 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,11 +20,32 @@ import (
 	"github.com/sekikura/sekikura/tenant"
 )
 
-// BenchmarkLogs measures a first backup and a restore of one body's day: MB are
-// of rows as JSON.
+// cpu is the processor time of this process and of the log store's so far.
+func cpu(b *testing.B, engine *logstest.Process) (ours, theirs time.Duration) {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", engine.PID()))
+	if err != nil {
+		b.Skipf("reading the log store's processor time: %v", err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	var user, system int64 // proc(5): fields 14 and 15, in hundredths of a second
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// BenchmarkLogs measures a first backup and a restore of one body's day. MB are
+// of rows as JSON; cpu-s/GB is processor time, which other work on the machine
+// changes less than the time taken.
 func BenchmarkLogs(b *testing.B) {
 	const rows = 400_000
-	client := logstest.Start(b).Client
+	engine := logstest.Start(b)
+	client := engine.Client
 	day := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)
 	fillLogs(b, client, day, rows)
 	source := &Logs{Client: client, Bodies: func() []tenant.Tenant { return []tenant.Tenant{{ID: village, Operator: operator}} }, Now: time.Now}
@@ -35,6 +60,7 @@ func BenchmarkLogs(b *testing.B) {
 	var packed writeBuffer
 	var p Part
 	b.Run("backup", func(b *testing.B) {
+		ours, theirs := cpu(b, engine)
 		for b.Loop() {
 			packed.data = packed.data[:0]
 			p, err = writePart(&packed, []age.Recipient{identity.Recipient()}, "990001", all[0], func(w io.Writer) (Wrote, error) {
@@ -44,13 +70,18 @@ func BenchmarkLogs(b *testing.B) {
 				b.Fatalf("%d rows, %v; want %d", p.Rows, err, rows)
 			}
 		}
+		oursAfter, theirsAfter := cpu(b, engine)
+		report(b, oursAfter-ours, theirsAfter-theirs, p.Plain*int64(b.N))
 		b.SetBytes(p.Plain)
 		b.ReportMetric(float64(p.Size)/rows, "stored-B/row")
 		b.ReportMetric(float64(p.Plain)/rows, "B/row")
 	})
 	b.Run("restore", func(b *testing.B) {
+		var ours, theirs time.Duration
 		for b.Loop() {
-			into := &LogsInto{Client: logstest.Start(b).Client}
+			scratch := logstest.Start(b)
+			before, _ := cpu(b, scratch)
+			into := &LogsInto{Client: scratch.Client}
 			err := openPart(&readBuffer{packed.data}, []age.Identity{identity}, "990001", p, func(r io.Reader) error {
 				n, err := into.Restore(b.Context(), p.Slice, r)
 				if err == nil && n != rows {
@@ -64,9 +95,19 @@ func BenchmarkLogs(b *testing.B) {
 			if _, problems, err := into.Check(b.Context(), []Part{p}); err != nil || len(problems) > 0 {
 				b.Fatal(problems, err)
 			}
+			after, engineAfter := cpu(b, scratch)
+			ours, theirs = ours+after-before, theirs+engineAfter
+			scratch.Kill(b)
 		}
+		report(b, ours, theirs, p.Plain*int64(b.N))
 		b.SetBytes(p.Plain)
 	})
+}
+
+func report(b *testing.B, ours, theirs time.Duration, plain int64) {
+	b.Helper()
+	b.ReportMetric(ours.Seconds()/float64(plain)*1e9, "cpu-s/GB")
+	b.ReportMetric(theirs.Seconds()/float64(plain)*1e9, "engine-cpu-s/GB")
 }
 
 type writeBuffer struct{ data []byte }
