@@ -82,9 +82,9 @@ export function Frame({ children }: { children: ReactNode }) {
           {t('state.stale', { time: clockTime(lost) })}
         </p>
       )}
-      <div className="flex grow">
+      <div className="flex grow max-md:flex-col">
         <Rail rooms={rooms} words={words} open={menu} onWords={() => setWide(!words)} />
-        <main id="content" tabIndex={-1} className={`flex min-w-0 grow flex-col ${menu ? 'max-md:hidden' : ''}`}>
+        <main id="content" tabIndex={-1} className="flex min-w-0 grow flex-col">
           {children}
         </main>
       </div>

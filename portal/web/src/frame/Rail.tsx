@@ -1,4 +1,3 @@
-import { Fragment } from 'react'
 import { Link } from '../route/Link'
 import { useRouter } from '../route/router'
 import { useSession } from '../session/session'
@@ -24,13 +23,14 @@ export function Rail({ rooms, words, open, onWords }: Props) {
   const few = rooms.length <= 6
   const name = (r: Room) => t(!wide && r.id === 'logs' ? 'room.logs_tenant' : !wide && r.id === 'helpdesk' ? 'room.helpdesk_tenant' : 'room.' + r.id)
   return (
-    <nav id="rooms" data-pane aria-label={t('frame.rooms')} className={`flex shrink-0 flex-col border-r border-hair bg-side py-4 ${words ? 'w-[232px]' : 'w-16'} max-md:w-full ${open ? '' : 'max-md:hidden'}`}>
-      <ul className="flex flex-col gap-1">
+    <nav id="rooms" data-pane aria-label={t('frame.rooms')} className={`shrink-0 border-r border-hair bg-side ${words ? 'w-[232px]' : 'w-16'} max-md:w-full ${open ? '' : 'max-md:hidden'}`}>
+      <div className="flex flex-col py-4 md:sticky md:top-0 md:h-[calc(100vh-4rem)] md:overflow-y-auto">
+      <ul className="flex flex-col">
         {rooms.map((r, i) => (
-          <Fragment key={r.id}>
-            {!few && i > 0 && rooms[i - 1]?.group !== r.group && <li role="presentation" className="mx-6 my-2 border-t border-hair" />}
-            <li className="relative px-3">
-              {r === here && <span aria-hidden="true" className="absolute inset-y-2 left-0 w-1 rounded-r-4 bg-blue-900" />}
+          <li key={r.id} className="relative px-3">
+              {!few && i > 0 && rooms[i - 1]?.group !== r.group && <span aria-hidden="true" className="mx-3 mt-1 mb-2 block border-t border-hair" />}
+
+              {r === here && <span aria-hidden="true" className="absolute bottom-2 left-0 h-6 w-1 rounded-r-4 bg-blue-900" />}
               <Link
                 href={r.href}
                 aria-current={r === here ? 'page' : undefined}
@@ -41,7 +41,6 @@ export function Rail({ rooms, words, open, onWords }: Props) {
                 <span className={words ? '' : 'md:sr-only'}>{name(r)}</span>
               </Link>
             </li>
-          </Fragment>
         ))}
       </ul>
       <div className={`mt-auto flex flex-col gap-3 px-5 pt-6 ${words ? '' : 'md:px-3'}`}>
@@ -52,6 +51,7 @@ export function Rail({ rooms, words, open, onWords }: Props) {
           </span>
           <span className={words ? '' : 'sr-only'}>{t(words ? 'frame.fold' : 'frame.unfold')}</span>
         </button>
+      </div>
       </div>
     </nav>
   )

@@ -15,7 +15,7 @@ const look: Record<Severity, string> = {
 export function Badge({ severity }: { severity: Severity }) {
   const { t } = useText()
   return (
-    <span className={`inline-flex items-center gap-1 rounded-4 border px-2 text-14 whitespace-nowrap ${look[severity]}`}>
+    <span className={`inline-flex shrink-0 items-center gap-1 rounded-4 border px-2 text-14 whitespace-nowrap ${look[severity]}`}>
       <Sign tone={severity} size={16} />
       {t('severity.' + severity)}
     </span>

@@ -1,8 +1,8 @@
-import { useEffect, useId, useRef, useState } from 'react'
+import { useEffect, useId, useRef, useState, type ReactNode } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Histogram as Counts } from '../api/types'
-import { clockTime, moment } from '../text/format'
+import { clockTime, moment, monthDay } from '../text/format'
 import { useText } from '../text/text'
 import { Button } from './Button'
 
@@ -10,10 +10,13 @@ interface Props {
   counts: Counts
   /** A stretch of the axis was drawn over: show that time alone. */
   onZoom: (from: string, to: string) => void
+  /** Stands before and behind the legend, in one row. */
+  before: ReactNode
+  after: ReactNode
 }
 
 /** Rows over time: the mass in light blue, what was stopped or found in dark blue on top; the same as a table on request. */
-export function Histogram({ counts, onZoom }: Props) {
+export function Histogram({ counts, onZoom, before, after }: Props) {
   const { t, language } = useText()
   const box = useRef<HTMLDivElement>(null)
   const [table, setTable] = useState(false)
@@ -30,6 +33,7 @@ export function Histogram({ counts, onZoom }: Props) {
     if (!element || table) return
     const bars = uPlot.paths.bars?.({ size: [0.82, 60], align: 1 })
     const series = (color: string): uPlot.Series => ({ fill: color, stroke: color, width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) })
+    const long = all.length * counts.step_s > 2 * 86_400
     const axis: uPlot.Axis = { stroke: '#4d4d4d', font: '14px "Noto Sans JP"', grid: { show: false }, ticks: { show: false } }
     const plot = new uPlot(
       {
@@ -40,7 +44,7 @@ export function Histogram({ counts, onZoom }: Props) {
         cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
         scales: { x: { time: true, range: [start, start + all.length * counts.step_s] }, y: { range: (_, __, max) => [0, Math.max(max, 4)] } },
         axes: [
-          { ...axis, size: 28, space: 90, values: (_, splits) => splits.map((s) => clockTime(s * 1000)) },
+          { ...axis, size: 28, space: 90, values: (_, splits) => splits.map((s) => (long ? monthDay(s * 1000, language) : clockTime(s * 1000))), ...(long ? { incrs: [86_400, 2 * 86_400, 7 * 86_400] } : {}) },
           { ...axis, size: 48, space: 34, grid: { show: true, stroke: '#eeeeee', width: 1 }, values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? s.toLocaleString(language) : '')) },
         ],
         series: [{}, series('#0017c1'), series('#c5d7fb')],
@@ -68,7 +72,8 @@ export function Histogram({ counts, onZoom }: Props) {
   const busiest = all.reduce((best, n, i) => (n > (all[best] ?? 0) ? i : best), 0)
   return (
     <figure aria-labelledby={id} className="flex flex-col gap-1">
-      <figcaption id={id} className="flex flex-wrap items-center justify-end gap-x-4 text-14 text-ink-2">
+      <figcaption id={id} className="flex flex-wrap items-center gap-x-4 text-14 text-ink-2">
+        <div className="mr-auto text-16 text-ink">{before}</div>
         <span className="sr-only">{t('histogram.words', { total: counts.total, stopped: counts.stopped, peak: times[busiest] ? moment(times[busiest] * 1000, language) : '', count: all[busiest] ?? 0 })}</span>
         <span className="flex items-center gap-1.5">
           <span className="size-3 rounded-4 bg-blue-200" />
@@ -81,6 +86,7 @@ export function Histogram({ counts, onZoom }: Props) {
         <Button small look="text" onClick={() => setTable(!table)} aria-expanded={table}>
           {t(table ? 'histogram.chart' : 'histogram.table')}
         </Button>
+        {after}
       </figcaption>
       {table ? (
         <div className="max-h-60 overflow-y-auto" tabIndex={0} role="region" aria-label={t('histogram.table')}>

@@ -14,8 +14,10 @@ export function KeyValues({ rows, narrow = false }: { rows: KeyValue[]; narrow?:
       {rows.map((r) => (
         <div key={r.key} className={`flex items-start gap-3 border-b border-hair py-2 ${narrow ? '' : 'max-md:flex-col max-md:gap-0'}`}>
           <dt className={`shrink-0 text-ink-2 ${narrow ? 'w-[7.5em]' : 'w-[11em]'}`}>{r.label}</dt>
-          <dd className="min-w-0 grow">{r.value}</dd>
-          {r.action}
+          <dd className="flex min-w-0 grow items-start justify-between gap-2">
+            <div className="min-w-0">{r.value}</div>
+            {r.action}
+          </dd>
         </div>
       ))}
     </dl>

@@ -1,6 +1,6 @@
 import type { NumberValue } from '../api/types'
 import { Link } from '../route/Link'
-import { bigNumber } from '../text/format'
+import { bigNumber, bigRange } from '../text/format'
 import { useText } from '../text/text'
 import { Icon } from './Icon'
 import type { IconName } from './icons'
@@ -16,7 +16,8 @@ export function NumberCard({ number, framed = true }: { number: NumberValue; fra
   const unit = code('number.unit.', number.id, undefined, 'number.unit')
   const usual = number.usual
   const outside = usual ? (number.value > usual.high ? 'high' : number.value < usual.low ? 'low' : '') : ''
-  const range = usual && t('number.usual', { low: bigNumber(usual.low, language).exact, high: bigNumber(usual.high, language).exact, unit })
+  const band = usual && bigRange(usual.low, usual.high, language)
+  const range = band && t('number.usual', { low: band.low, high: band.high, unit: (band.scale && t(band.scale)) + unit })
   const attack = number.id.includes('attack') || number.id.includes('blocked')
   const body = (
     <>
@@ -37,10 +38,7 @@ export function NumberCard({ number, framed = true }: { number: NumberValue; fra
       {usual ? (
         <>
           <UsualBand value={number.value} low={usual.low} high={usual.high} outside={outside !== ''} />
-          <span className="text-ink-2">
-            {range}
-            {attack && outside === 'high' && t('number.all_stopped')}
-          </span>
+          <span className="text-ink-2">{range}</span>
         </>
       ) : (
         <span className="phrase text-ink-2">{t('number.collecting', { days: number.usual_days_left ?? 28 })}</span>

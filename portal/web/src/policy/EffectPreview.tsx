@@ -92,6 +92,7 @@ export function EffectPreview({ replay, busy, problem, changed, seen, onSeen }: 
                 <Button
                   small
                   look="text"
+                  className="-ml-3"
                   onClick={() => {
                     setOpen(true)
                     onSeen()

@@ -73,7 +73,7 @@ export function PolicyForm({ service, fields, layers, draft, body, readOnly, err
         control={(id) => <Segments label={t('policy.mode')} value={mode} disabled={readOnly || modeFixed} describedBy={id} segments={modes.map((m) => ({ value: m, label: t('policy.mode.' + m) }))} onChange={(m) => onChange({ ...draft, mode: m === layers.mode ? undefined : (m as Mode) })} />}
         origin={
           <>
-            <OriginChip layer={modeFixed ? 'baseline' : layers.layer} body={body} fixed={modeFixed} changed={!!draft.mode} />
+            <OriginChip layer={draft.mode ? layers.layer : modeFixed ? 'baseline' : layers.modeFrom} body={body} fixed={modeFixed} changed={!!draft.mode} />
             {!readOnly && lockBox('mode')}
           </>
         }

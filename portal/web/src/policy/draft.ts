@@ -17,6 +17,7 @@ export interface Layers {
   baseline: Tree
   own: Tree
   mode: Mode
+  modeFrom: Layer
   locks: string[]
 }
 
@@ -29,6 +30,7 @@ export function layersOf(state: PolicyState, fallback: Tree): Layers {
     baseline,
     own: state.document?.body ?? {},
     mode: state.effective?.mode ?? state.document?.mode ?? (isBaseline ? undefined : state.baseline?.mode) ?? 'ours',
+    modeFrom: state.document?.mode ? state.layer : !isBaseline && state.baseline?.mode ? 'baseline' : 'default',
     locks: (isBaseline ? state.document?.locks : state.baseline?.locks) ?? [],
   }
 }

@@ -29,6 +29,11 @@ export function day(at: string | number | Date, language: Language, now = Date.n
   return text.replace('(', '\uff08').replace(')', '\uff09')
 }
 
+/** The day without its weekday, for an axis. */
+export function monthDay(at: string | number | Date, language: Language): string {
+  return new Intl.DateTimeFormat(language, { timeZone: zone, month: language === 'ja' ? 'numeric' : 'short', day: 'numeric' }).format(new Date(at))
+}
+
 /** Day and time as people read it. */
 export function moment(at: string | number | Date, language: Language, detail: 'minute' | 'second' | 'milli' = 'minute'): string {
   return `${day(at, language)}${language === 'ja' ? '' : ' '}${clockTime(at, detail)}`
@@ -59,6 +64,13 @@ export function bigNumber(value: number, language: Language): BigNumber {
     if (value >= 1e5) return { number: cut(1e3), scale: 'scale.k', exact }
   }
   return { number: exact, scale: '', exact }
+}
+
+/** A range in the scale of its upper end: 2,050 to 2,400 and 万. */
+export function bigRange(low: number, high: number, language: Language): { low: string; high: string; scale: BigNumber['scale'] } {
+  const top = bigNumber(high, language)
+  const by = { '': 1, 'scale.man': 1e4, 'scale.oku': 1e8, 'scale.k': 1e3, 'scale.m': 1e6 }[top.scale]
+  return { low: (low / by).toLocaleString(language, { maximumFractionDigits: top.scale ? 1 : 0 }), high: top.number, scale: top.scale }
 }
 
 /** Bytes in the unit that a person compares with. */

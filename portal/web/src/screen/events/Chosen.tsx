@@ -3,6 +3,8 @@ import { useText } from '../../text/text'
 import { useBodyNames } from '../bodies/useBodyNames'
 import { split, type Narrowing } from './query'
 
+const codes: Record<string, string> = { service: 'place.', 'event.action': 'action.event.', 'event.outcome': 'outcome.', 'rule.category': 'attack.short.' }
+
 interface Props {
   now: Narrowing
   onChange: (change: Record<string, string | string[] | undefined>) => void
@@ -16,6 +18,12 @@ export function Chosen({ now, onChange }: Props) {
     const said = code('field.', field, undefined, 'event.raw')
     return said === t('event.raw') ? field : said
   }
+  const say = (field: string, value: string) => {
+    if (field === 'tenant') return names?.get(value) ?? value
+    const prefix = codes[field]
+    const said = prefix ? code(prefix, value, undefined, 'event.raw') : t('event.raw')
+    return said === t('event.raw') ? value : said
+  }
   const chips: { key: string; label: string; off: () => void }[] = []
   const simple: [keyof Narrowing, string][] = [
     ['tenant', 'tenant'],
@@ -25,11 +33,11 @@ export function Chosen({ now, onChange }: Props) {
   ]
   for (const [name, field] of simple) {
     const value = now[name]
-    if (typeof value === 'string' && value) chips.push({ key: name, label: `${named(field)}: ${name === 'tenant' ? (names?.get(value) ?? value) : value}`, off: () => onChange({ [name]: undefined }) })
+    if (typeof value === 'string' && value) chips.push({ key: name, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ [name]: undefined }) })
   }
   for (const one of now.only) {
     const [field, value] = split(one)
-    chips.push({ key: one, label: `${named(field)}: ${field === 'tenant' ? (names?.get(value) ?? value) : value}`, off: () => onChange({ only: now.only.filter((o) => o !== one) }) })
+    chips.push({ key: one, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ only: now.only.filter((o) => o !== one) }) })
   }
   if (chips.length === 0) return null
   return (

@@ -48,6 +48,19 @@ export function EventsScreen() {
 
   const select = (e: EventRow) => narrow({ open: e['event.id'] }, true)
   const total = plain ? counts.data?.total : undefined
+  const status = (
+    <p role="status" className="flex flex-wrap gap-x-4">
+      {total !== undefined && <strong>{t('events.total', { n: total })}</strong>}
+      {found.head.data && <span className="text-ink-2">{t('events.took', { seconds: (found.head.data.took_ms / 1000).toLocaleString(language, { maximumFractionDigits: 2 }) })}</span>}
+      {found.head.loading && <span className="text-ink-2">{t('state.updating')}</span>}
+    </p>
+  )
+  const actions = (
+    <span className="flex flex-wrap items-center">
+      <SavedViews list="events" />
+      {can('event.export') && <ExportMenu params={params} />}
+    </span>
+  )
   return (
     <div className="flex grow flex-col">
       <div className="flex flex-col gap-3 border-b border-hair px-9 pt-5 pb-3 max-md:px-4">
@@ -57,18 +70,14 @@ export function EventsScreen() {
         <QueryBar key={now.q} now={now} onChange={(change) => narrow({ open: undefined, ...change })} busy={found.head.loading} />
         <Chosen now={now} onChange={(change) => narrow({ open: undefined, ...change })} />
         {found.head.error && <ErrorNote problem={found.head.error} what={t('events.failed')} onRetry={found.head.reload} />}
-        <div className="flex flex-wrap items-center gap-x-5 gap-y-1">
-          <p role="status" className="flex flex-wrap gap-x-4">
-            {total !== undefined && <strong>{t('events.total', { n: total })}</strong>}
-            {found.head.data && <span className="text-ink-2">{t('events.took', { seconds: (found.head.data.took_ms / 1000).toLocaleString(language, { maximumFractionDigits: 2 }) })}</span>}
-            {found.head.loading && <span className="text-ink-2">{t('state.updating')}</span>}
-          </p>
-          <div className="ml-auto flex flex-wrap items-center gap-1">
-            <SavedViews list="events" />
-            {can('event.export') && <ExportMenu params={params} />}
+        {counts.data && counts.data.total > 0 ? (
+          <Histogram counts={counts.data} onZoom={(from, to) => narrow({ from, to, since: undefined, open: undefined })} before={status} after={actions} />
+        ) : (
+          <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-1">
+            {status}
+            {actions}
           </div>
-        </div>
-        {counts.data && counts.data.total > 0 && <Histogram counts={counts.data} onZoom={(from, to) => narrow({ from, to, since: undefined, open: undefined })} />}
+        )}
       </div>
       <div className="flex grow max-md:flex-col">
         <div className="px-4 pt-3 md:hidden">
@@ -79,7 +88,8 @@ export function EventsScreen() {
         <aside aria-label={t('events.facets')} className={`w-[228px] shrink-0 border-r border-hair py-4 pr-4 pl-9 max-lg:pl-4 max-md:w-full max-md:border-r-0 ${facetsOpen ? '' : 'max-md:hidden'}`}>
           {facets.data ? <FacetList facets={facets.data} only={now.only} onChange={(only) => narrow({ only, open: undefined })} /> : <p className="text-ink-2">{t(plain ? 'events.facets_wait' : 'events.facets_none')}</p>}
         </aside>
-        <section aria-label={t('events.rows')} className="min-w-0 grow p-2 max-md:p-0">
+        <section aria-label={t('events.rows')} className="min-w-0 grow overflow-x-auto p-2 max-md:p-0">
+          {(found.head.data || !found.head.error) && (
           <Panel from={found.head} what={t('events.rows')} rows={8}>
             {() => (
               <>
@@ -98,6 +108,7 @@ export function EventsScreen() {
               </>
             )}
           </Panel>
+          )}
           {found.rows.length > 0 && (
             <p aria-hidden="true" className="flex flex-wrap items-center gap-2 px-4 text-ink-2 max-md:hidden">
               <span className="key">J</span>

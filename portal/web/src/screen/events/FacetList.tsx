@@ -3,7 +3,7 @@ import { Checkbox } from '../../part/Checkbox'
 import { useText } from '../../text/text'
 import { useBodyNames } from '../bodies/useBodyNames'
 
-const codes: Record<string, string> = { service: 'place.', 'event.outcome': 'outcome.', 'rule.category': 'attack.' }
+const codes: Record<string, string> = { service: 'place.', 'event.outcome': 'outcome.', 'rule.category': 'attack.short.' }
 
 interface Props {
   facets: Facets

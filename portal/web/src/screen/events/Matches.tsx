@@ -25,7 +25,7 @@ export function Matches({ text }: { text: string }) {
   if (matches.length === 0) return null
   return (
     <section aria-label={t('matches.title')} className="flex flex-col gap-2">
-      <h3 className="font-700">{t('matches.title')}</h3>
+      <h2 className="font-700">{t('matches.title')}</h2>
       <ul className="flex flex-col gap-2">
         {matches.map((m, i) => (
           <li key={`${m.id}-${i}`} className="rounded-8 bg-side p-3 text-14">

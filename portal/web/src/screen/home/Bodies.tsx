@@ -25,12 +25,12 @@ export function Bodies({ bodies }: { bodies: BodyState[] }) {
             rowKey={(b) => b.tenant}
             href={(b) => `/bodies/${b.tenant}`}
             columns={[
-              { key: 'name', label: t('body.one'), cell: (b) => <span className="font-700">{b.name}</span> },
+              { key: 'name', label: t('body.one'), cell: (b) => <span className="font-700 md:whitespace-nowrap">{b.name}</span> },
               {
                 key: 'reason',
                 label: t('bodies.now'),
                 cell: (b) => (
-                  <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
+                  <span className="flex items-start gap-x-3 gap-y-1 max-md:flex-wrap">
                     <Badge severity={severities[b.state] ?? 'info'} />
                     <span className="phrase">{code('home.reason.', b.reason_code, b.args, 'bodies.reason_other')}</span>
                   </span>

@@ -34,7 +34,7 @@ export function RecentStops() {
                 {data.events.map((e) => (
                   <li key={e['event.id']} className="flex flex-wrap items-start justify-between gap-x-4 border-hair px-5 py-3.5 not-last:border-b">
                     <div className="min-w-[180px] flex-1">
-                      <Link href={`/events/${e['event.id']}`} className="link font-700">
+                      <Link href={`/events/${e['event.id']}`} className="link phrase font-700">
                         {code('attack.', e['rule.category'], undefined, 'attack.other')}
                       </Link>
                       <p className="text-ink-2">

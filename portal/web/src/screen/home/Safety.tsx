@@ -29,7 +29,7 @@ export function Safety({ home, now }: { home: Home; now: number }) {
           </h2>
           <p className="phrase text-ink-2">
             {code('home.reason.', home.reason_code, home.args, 'home.reason.other_' + answer)}
-            {unwatched.length > 0 && ` ${t('home.unwatched', { what: unwatched.join(t('list.comma')) })}`}
+            {unwatched.length > 0 && t('list.sentence') + t('home.unwatched', { what: unwatched.join(t('list.comma')) })}
           </p>
         </div>
         <p className="self-center text-ink-2">{t('home.checked', { ago: ago(home.checked_at, now, t) })}</p>

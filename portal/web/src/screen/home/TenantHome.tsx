@@ -24,7 +24,7 @@ export function TenantHome({ load, home, title }: { load: Loaded<Home>; home: Ho
   }, [])
   const contact = home.contact ?? me.operator.contact
   return (
-    <Page title={title}>
+    <Page title={title} quiet>
       <Panel from={load} what={title}>
         {() => (
           <div className="flex flex-col gap-7">

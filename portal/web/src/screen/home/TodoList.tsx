@@ -26,7 +26,7 @@ export function TodoList({ todo }: { todo: Todo[] }) {
               <div className="min-w-[200px] flex-1">
                 <p className="phrase font-700">{code('todo.what.', one.code, one.args, 'todo.what.other')}</p>
                 <p className="text-ink-2">
-                  {[code('todo.why.', one.code, one.args, 'todo.why.other'), one.due && t('todo.due', { day: day(one.due, language) }), one.minutes > 0 && t('todo.minutes', { n: one.minutes })].filter(Boolean).join(' ')}
+                  {[code('todo.why.', one.code, one.args, 'todo.why.other'), one.due && t('todo.due', { day: day(one.due, language) }), one.minutes > 0 && t('todo.minutes', { n: one.minutes })].filter(Boolean).join(t('list.sentence'))}
                 </p>
               </div>
               <ButtonLink href={internal(one.href)} look={i === 0 ? 'primary' : 'outline'}>
