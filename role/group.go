@@ -114,6 +114,10 @@ type Sandbox struct {
 	// that make namespaces stay allowed.
 	Jails bool
 
+	// Bits32 lets programs of 32 bits run: for detonation only, because their
+	// system calls have other numbers, which the denylist does not know.
+	Bits32 bool
+
 	// Calls are system calls that stay allowed although the denylist has them,
 	// such as "bpf".
 	Calls []string

@@ -9,8 +9,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/elastic/go-seccomp-bpf"
+	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/landlock-lsm/go-landlock/landlock"
 	llsyscall "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
@@ -238,5 +240,34 @@ func (s Sandbox) seccomp() (sign byte, err error) {
 	if err := seccomp.LoadFilter(seccomp.Filter{Policy: s.policy()}); err != nil {
 		return 0, fmt.Errorf("forbidding system calls: %w", err)
 	}
+	if !s.Bits32 {
+		if err := onlyNative(); err != nil {
+			return 0, err
+		}
+	}
 	return 'S', nil
+}
+
+// onlyNative ends this thread's process when it makes a call by another
+// architecture's numbers. The library's filter lets those pass, and any program
+// of 64 bits can make them with int 0x80.
+func onlyNative() error {
+	native, err := arch.GetInfo("")
+	if err != nil {
+		return fmt.Errorf("forbidding foreign system calls: %w", err)
+	}
+	const architecture = 4 // its offset in struct seccomp_data
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: architecture},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 1, K: uint32(native.ID)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_KILL_PROCESS},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))) //nolint:gosec // what seccomp(2) takes
+	runtime.KeepAlive(filter)
+	if e != 0 {
+		return fmt.Errorf("forbidding foreign system calls: %w", e)
+	}
+	return nil
 }

@@ -49,7 +49,7 @@ type orders struct {
 	Fail     string   // Run's error
 	Read     []string // files to try
 	Write    []string
-	Binary   bool // start itself again, and show its output
+	Exec     string // a program to run
 }
 
 // answer is what a test's child says on a connection.
@@ -62,6 +62,7 @@ type answer struct {
 	Mount   string
 	Spawn   string // in a new user namespace
 	Plain   string
+	Exec    string
 }
 
 func playChild(group string) error {
@@ -181,8 +182,20 @@ func talk(conn net.Conn, o orders) {
 	}
 	out.Environ = strings.Join(os.Environ(), "\n")
 	out.Mount = says(unix.Unshare(unix.CLONE_NEWNS))
+	if o.Exec != "" {
+		out.Exec = exits(o.Exec)
+	}
 	out.Spawn, out.Plain = spawn(unix.CLONE_NEWUSER), spawn(0)
 	json.NewEncoder(conn).Encode(out)
+}
+
+// exits runs a program and says how it ended.
+func exits(file string) string {
+	cmd := exec.CommandContext(context.Background(), file)
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		return err.Error()
+	}
+	return cmd.ProcessState.String()
 }
 
 // spawn runs this binary once more, to the point where it says that it was not

@@ -167,6 +167,42 @@ func TestSettingsAreInNeitherArgumentsNorEnvironment(t *testing.T) {
 	}
 }
 
+// bits32 is a program of 32 bits for x86 that ends with status 42 by int 0x80.
+var bits32 = []byte("\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"\x02\x00\x03\x00\x01\x00\x00\x00\x54\x80\x04\x08\x34\x00\x00\x00" + // entry 0x8048054
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x34\x00\x20\x00\x01\x00\x00\x00\x00\x00\x00\x00" +
+	"\x01\x00\x00\x00\x00\x00\x00\x00\x00\x80\x04\x08\x00\x80\x04\x08" +
+	"\x60\x00\x00\x00\x60\x00\x00\x00\x05\x00\x00\x00\x00\x10\x00\x00" +
+	"\xb8\x01\x00\x00\x00\xbb\x2a\x00\x00\x00\xcd\x80")
+
+func TestCallsByForeignNumbersEndTheProcess(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bits32")
+	if err := os.WriteFile(file, bits32, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := exits(file); got != "exit status 42" {
+		t.Skipf("this machine runs no programs of 32 bits for x86: %s", got)
+	}
+	for _, tt := range []struct {
+		allowed bool
+		want    string
+	}{{false, "signal: bad system call"}, {true, "exit status 42"}} {
+		s := start(t, Group{
+			Name: "edge", Sockets: onTCP, Sandbox: Sandbox{Exec: []string{file}, Bits32: tt.allowed},
+			Settings: told(orders{Exec: file}),
+		})
+		s.ready(t)
+		got, err := ask(t, s.Addr("edge", "tcp"), "hello")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(got.Exec, tt.want) {
+			t.Errorf("allowed %v: a program of 32 bits ends with %q, want %q", tt.allowed, got.Exec, tt.want)
+		}
+		s.stop()
+	}
+}
+
 func TestEveryDeniedCallIsKnownToTheFilter(t *testing.T) {
 	for _, s := range []Sandbox{{}, {Jails: true}, {Calls: []string{"bpf"}}} {
 		policy := s.policy()
