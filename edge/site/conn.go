@@ -159,18 +159,9 @@ func (v *service) accept(ctx context.Context, l net.Listener, secure bool, h1, h
 func (v *service) handshake(ctx context.Context, c *conn, h1, h2 *queue) {
 	ctx, cancel := context.WithTimeout(ctx, v.Limits.Handshake)
 	defer cancel()
-	var sni string
-	t := tls.Server(c.Conn, &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1"},
-		GetCertificate: v.Certificates.GetCertificate,
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			sni = hello.ServerName
-			return nil, nil
-		},
-	})
+	t := tls.Server(c.Conn, v.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
-		v.handshakeFailed(c, sni, err)
+		v.handshakeFailed(c, t.ConnectionState().ServerName, err)
 		_ = c.Close()
 		return
 	}

@@ -582,3 +582,44 @@ func TestOriginThatBreaksOffIsNamedInTheEvent(t *testing.T) {
 		t.Errorf("the event says %q", value(failed, "error.message"))
 	}
 }
+
+func TestTLSSessionsResume(t *testing.T) {
+	village := newOrigin(t, hello)
+	e := start(t, siteOf(wakabaHost, village.URL, ""), "")
+	conf := &tls.Config{ServerName: wakabaHost, RootCAs: e.roots, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	for i := range 2 {
+		c, err := tls.Dial("tcp", e.https, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+wakabaHost+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		readResponse(t, bufio.NewReader(c)) // the ticket comes with it
+		if got := c.ConnectionState().DidResume; got != (i == 1) {
+			t.Errorf("connection %d resumed: %v", i+1, got)
+		}
+		_ = c.Close()
+	}
+}
+
+func TestOldTLSIsRefusedWhereTheSiteAsksFor13(t *testing.T) {
+	village := newOrigin(t, hello)
+	e := start(t, siteOf(wakabaHost, village.URL, `,"min_tls":"1.3"`), "")
+	for version, want := range map[uint16]string{tls.VersionTLS12: " 426 ", tls.VersionTLS13: " 200 "} {
+		c, err := tls.Dial("tcp", e.https, &tls.Config{ServerName: wakabaHost, RootCAs: e.roots, MaxVersion: version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+wakabaHost+"\r\n\r\n")
+		line, err := bufio.NewReader(c).ReadString('\n')
+		if err != nil || !strings.Contains(line, want) {
+			t.Errorf("%s: %q, %v; want%s", tls.VersionName(version), line, err, want)
+		}
+		_ = c.Close()
+	}
+	e.journal.refused(t, "tls_version")
+	if _, err := tls.Dial("tcp", e.https, &tls.Config{ServerName: wakabaHost, RootCAs: e.roots, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
+		t.Error("TLS 1.1 is spoken")
+	}
+}

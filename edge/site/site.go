@@ -156,6 +156,7 @@ type service struct {
 	inFlight *counters // requests by body and source
 	conns    *counters // connections by source
 	pages    *pages
+	tls      *tls.Config // one for all connections, so that sessions resume
 }
 
 // Run serves until ctx ends, lets requests under way finish for Limits.Drain,
@@ -167,6 +168,9 @@ func (s *Server) Run(ctx context.Context) error {
 		if a, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
 			v.ours = append(v.ours, a)
 		}
+	}
+	if v.Certificates != nil {
+		v.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetCertificate: v.Certificates.GetCertificate}
 	}
 	v.origins = newOrigins(v)
 	v.recorder = newRecorder(v.Journal, v.Sink, v.Log, v.Limits.EventsWaiting, v.Metrics)

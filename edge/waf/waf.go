@@ -99,7 +99,7 @@ type turns struct{ any, costly chan struct{} }
 // somebody filled in is shorter.
 const costlyBody = 8 << 10
 
-// New reads the rule set, which takes about a second.
+// New reads the rule set, which takes some tenths of a second.
 func New(c Config) (*Engine, error) {
 	if c.Budget == 0 {
 		c.Budget = 3 * time.Second
