@@ -36,7 +36,7 @@ func auditVerifyCommand() *cobra.Command {
 				}
 			}
 			if heads == "" {
-				heads = filepath.Join(conf.Data, "control")
+				heads = filepath.Join(conf.Data, "control", "heads")
 			}
 			return auditVerify(c, conf, heads)
 		},

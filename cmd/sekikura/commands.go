@@ -27,7 +27,7 @@ func commands(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(), roleCommand(), demoCommand(), checkCommand(), drillCommand(),
-		auditCommand(), benchCommand(), versionCommand(),
+		auditCommand(), backupCommand(), restoreCommand(), scratchLogsCommand(), benchCommand(), versionCommand(),
 		statusCommand(), tenantsCommand(), eventsCommand(), policyCommand(),
 	)
 	for _, c := range root.Commands() {

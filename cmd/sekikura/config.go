@@ -35,6 +35,8 @@ type Config struct {
 	// AdminPort is the first of ten loopback ports for /healthz, /readyz, /metrics
 	// and /debug/pprof, one a group; 0 takes free ones.
 	AdminPort int `toml:"admin_port"`
+
+	file string // where it was read; "" for a demonstration
 }
 
 // OperatorConfig is the first operator; it is written to the control store when
@@ -99,13 +101,17 @@ type AuditConfig struct {
 type BackupConfig struct {
 	Folder     string   `toml:"folder"`
 	Recipients []string `toml:"recipients"` // age public keys
-	S3         S3Config `toml:"s3"`
+	// Identity is a file with the age identity that reads the backups. It belongs
+	// on another machine; only where it is named here, drills are held on this one.
+	Identity string   `toml:"identity"`
+	S3       S3Config `toml:"s3"`
 }
 
 // S3Config is an object store of somebody else's.
 type S3Config struct {
 	Endpoint  string `toml:"endpoint"`
 	Bucket    string `toml:"bucket"`
+	Region    string `toml:"region"`
 	KeyFile   string `toml:"key_file"` // two lines: access key, secret key
 	LockDays  Days   `toml:"lock_days"`
 	Plaintext bool   `toml:"plaintext"` // no TLS; loopback only
@@ -158,6 +164,7 @@ func loadConfig(file string) (*Config, error) {
 	if err := decoder.Decode(&conf); err != nil {
 		return nil, &configError{File: file, Mistakes: decodeMistakes(err)}
 	}
+	conf.file = file
 	if !filepath.IsAbs(conf.Data) {
 		conf.Data = filepath.Join(filepath.Dir(file), conf.Data)
 	}
@@ -210,6 +217,12 @@ func (c *Config) mistakes(text []byte) []mistake {
 		}
 		addresses[a.value] = a.key
 	}
+	if c.Backup.Folder != "" && c.Backup.S3.Endpoint != "" {
+		at("backup.folder", "name a folder or an S3 bucket, not both")
+	}
+	if (c.Backup.Folder != "" || c.Backup.S3.Endpoint != "") && len(c.Backup.Recipients) == 0 {
+		at("backup.recipients", "name who can read the backups: age public keys, made with age-keygen")
+	}
 	if c.Logs.Retention < 1 {
 		at("logs.retention_days", "must be at least 1")
 	}
@@ -219,7 +232,7 @@ func (c *Config) mistakes(text []byte) []mistake {
 	for _, f := range []struct{ key, file string }{
 		{"portal.certificate", c.Portal.Certificate}, {"portal.key", c.Portal.Key},
 		{"edge.certificates", c.Edge.Certificates}, {"backup.s3.key_file", c.Backup.S3.KeyFile},
-		{"audit.heads", c.Audit.Heads},
+		{"audit.heads", c.Audit.Heads}, {"backup.identity", c.Backup.Identity},
 	} {
 		if f.file == "" {
 			continue

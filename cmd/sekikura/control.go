@@ -17,6 +17,7 @@ import (
 
 	"github.com/sekikura/sekikura/edge/site"
 	"github.com/sekikura/sekikura/edge/waf"
+	"github.com/sekikura/sekikura/ops/backup"
 	"github.com/sekikura/sekikura/policy"
 	"github.com/sekikura/sekikura/portal"
 	"github.com/sekikura/sekikura/portal/account"
@@ -44,14 +45,15 @@ type controlSettings struct {
 	HeadsKey    []byte
 	Heads       []string // folders
 	Demo        *demoSeed
-	DemoOrigin  string // URL of the sample site
+	DemoOrigin  string  // URL of the sample site
+	Copies      *copies // nil: no backups
 }
 
 func (m *machine) controlGroup() role.Group {
 	uid, gid := m.account(3)
 	return role.Group{
 		Name: "control", UID: uid, GID: gid,
-		Sandbox: role.Sandbox{Write: []string{m.path("control")}, Read: []string{m.path("run")}, Share: share(m.conf.Audit.Heads)},
+		Sandbox: role.Sandbox{Write: append([]string{m.path("control")}, share(m.conf.Backup.Folder)...), Read: []string{m.path("run")}, Share: share(m.conf.Audit.Heads)},
 		Sockets: []role.Socket{
 			{Name: "portal", Network: "tcp", Address: m.conf.Portal.Listen},
 			{Name: "settings", Network: "unix", Address: m.path("run", "settings.sock")},
@@ -75,7 +77,7 @@ func (m *machine) controlSettings() ([]byte, error) {
 	s := controlSettings{
 		Dir: m.path("control"), StoreURL: m.conf.Store.URL, Bus: m.busAccess(), Logs: m.logStore(), Operator: m.conf.Operator,
 		StatusFile: m.path("run", "status.json"), AccountKey: m.keys.Account, HeadsKey: m.keys.Heads, Demo: m.demo,
-		Heads: []string{m.path("control")},
+		Heads: []string{m.path("control", "heads")},
 	}
 	if m.conf.Audit.Heads != "" {
 		s.Heads = append(s.Heads, m.conf.Audit.Heads)
@@ -84,6 +86,9 @@ func (m *machine) controlSettings() ([]byte, error) {
 		s.DemoOrigin = "http://" + m.addr("origin", "http")
 	}
 	var err error
+	if s.Copies, err = m.copies(); err != nil {
+		return nil, err
+	}
 	if s.Certificate.Chain, err = os.ReadFile(m.conf.Portal.Certificate); err != nil {
 		return nil, fmt.Errorf("reading the portal's certificate: %w", err)
 	}
@@ -143,6 +148,12 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 		Replay: &portalpolicies.Stored{Logs: found, Judge: judge{}}, Room: s.room,
 		Heads: func(context.Context) ([]store.Head, error) { return heads.read() },
 	}
+	var copying []role.Role
+	if s.Copies != nil {
+		w := newWork(s.Copies, db, directory, events, log.With("service", "backup"))
+		people.Jobs, people.LastBackup = w, w.last
+		copying = append(copying, role.Role{Name: "backup", Run: w.Run})
+	}
 	secure, err := s.Certificate.serve()
 	if err != nil {
 		return errors.Join(err, end())
@@ -155,18 +166,18 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	if err != nil {
 		return errors.Join(err, end())
 	}
-	return errors.Join(child.Run(ctx, administrative,
+	return errors.Join(child.Run(ctx, append(copying, administrative,
 		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
 		role.Role{Name: "settings", Run: serveHTTP(push, &settings.Server{Source: pushed{documents}, Log: log}, nil)},
 		role.Role{Name: "audit-heads", Run: heads.Run},
 		role.Role{Name: "portal", Run: serveHTTP(door, people.Handler(), secure)},
-	), end())
+	)...), end())
 }
 
 // groupRoles names the roles of each group, for the page that shows them.
 func groupRoles() map[string][]string {
 	return map[string][]string{
-		"logs": {"logs"}, "bus": {"bus", "shipper"}, "control": {"portal", "settings", "audit-heads"}, "edge": {"site", "waf"},
+		"logs": {"logs"}, "bus": {"bus", "shipper"}, "control": {"portal", "settings", "audit-heads", "backup"}, "edge": {"site", "waf"},
 	}
 }
 
@@ -206,7 +217,7 @@ func openStore(ctx context.Context, dir, url string) (*store.DB, error) {
 
 // schemas are the tables of everything that keeps something in the control store.
 func schemas() []store.Schema {
-	return append([]store.Schema{policies.Schema}, portal.Schemas()...)
+	return append([]store.Schema{policies.Schema, backup.Schema}, portal.Schemas()...)
 }
 
 // begin writes the operator, or the demonstration, into the store.

@@ -147,6 +147,7 @@ func newDemoMachine(ctx context.Context, folder string, now time.Time) (*machine
 func demoBackup(conf *Config, folder string) error {
 	conf.Backup.Folder = filepath.Join(folder, "backup")
 	file := filepath.Join(folder, "backup-identity.txt")
+	conf.Backup.Identity = file
 	if text, err := os.ReadFile(file); err == nil { //nolint:gosec // below the user's own folder
 		identity, err := age.ParseX25519Identity(string(text))
 		if err != nil {

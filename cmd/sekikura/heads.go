@@ -29,6 +29,9 @@ type headKeeper struct {
 
 // Run signs until ctx ends, and once more then.
 func (k *headKeeper) Run(ctx context.Context) error {
+	if err := os.MkdirAll(k.folders[0], 0o700); err != nil { // the others are somebody else's
+		return err
+	}
 	tick := time.NewTicker(headsEvery)
 	defer tick.Stop()
 	for {

@@ -19,6 +19,7 @@ type keys struct {
 	Account []byte `json:"account"` // seals the second factors of accounts
 	Heads   []byte `json:"heads"`   // ed25519 seed: signs the heads of the audit chains
 	Objects []byte `json:"objects"` // wraps the bodies' data keys
+	Backup  []byte `json:"backup"`  // ed25519 seed: signs the backups' manifests
 }
 
 // keySize is 256 bits for every key.
@@ -47,7 +48,7 @@ func loadKeys(folder string) (*keys, error) {
 }
 
 func (k *keys) all() []*[]byte {
-	return []*[]byte{&k.Bus, &k.Logs, &k.Account, &k.Heads, &k.Objects}
+	return []*[]byte{&k.Bus, &k.Logs, &k.Account, &k.Heads, &k.Objects, &k.Backup}
 }
 
 func makeKeys(file string) (*keys, error) {

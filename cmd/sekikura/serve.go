@@ -143,3 +143,14 @@ func hexKey(key []byte) string { return fmt.Sprintf("%x", key) }
 func jsonSettings(make func() any) func() ([]byte, error) {
 	return func() ([]byte, error) { return json.Marshal(make()) }
 }
+
+// runningAddress is where a group of the running product listens, as its
+// supervisor wrote it down; "" when it does not run.
+func (m *machine) runningAddress(group, socket string) string {
+	status, err := role.ReadStatus(m.path("run", "status.json"))
+	if err != nil {
+		return ""
+	}
+	g, _ := status.Group(group)
+	return g.Sockets[socket]
+}
