@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,10 +27,12 @@ import (
 	"github.com/sekikura/sekikura/portal/access"
 	"github.com/sekikura/sekikura/portal/account"
 	"github.com/sekikura/sekikura/portal/backups"
+	"github.com/sekikura/sekikura/portal/events"
 	"github.com/sekikura/sekikura/portal/home"
 	"github.com/sekikura/sekikura/role"
 	"github.com/sekikura/sekikura/store"
 	"github.com/sekikura/sekikura/store/logs"
+	"github.com/sekikura/sekikura/store/logs/logstest"
 	storepolicies "github.com/sekikura/sekikura/store/policies"
 	storetenants "github.com/sekikura/sekikura/store/tenants"
 	"github.com/sekikura/sekikura/tenant"
@@ -104,7 +107,19 @@ var cheap = account.Cost{Time: 1, Memory: 64}
 
 var setUp = store.Actor{Account: "system:test"}
 
+func TestMain(m *testing.M) {
+	logstest.Main() // this binary as a log store, when a test starts it as one
+	os.Exit(m.Run())
+}
+
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldOn(t, nil)
+}
+
+// newWorldOn makes a world that searches in a log store, the one in memory when
+// it is nil.
+func newWorldOn(t *testing.T, found events.Logs) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Now().UTC().Truncate(time.Second), logs: new(fakeLogs), events: new(recorder), jobs: new(fakeJobs)}
 	ctx := context.Background()
@@ -120,6 +135,9 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.db = db
+	if found == nil {
+		found = w.logs
+	}
 	directory := new(tenant.Directory)
 	register := &storetenants.Register{DB: db}
 	for _, b := range bodies() {
@@ -138,7 +156,7 @@ func newWorld(t *testing.T) *world {
 		DB: db, Directory: directory, Keys: keys,
 		Accounts:  &account.Accounts{DB: db, Directory: directory, Keys: keys, Now: w.clock, Cost: cheap},
 		Documents: &storepolicies.Documents{DB: db, Kinds: kinds()},
-		Logs:      w.logs, Events: w.events, Log: slog.New(slog.DiscardHandler), Now: w.clock, Version: "test",
+		Logs:      found, Events: w.events, Log: slog.New(slog.DiscardHandler), Now: w.clock, Version: "test",
 		Status: func() (role.Status, bool, error) {
 			return role.Status{Groups: []role.GroupStatus{{Name: "edge", State: role.Ready, Since: w.clock()}}}, true, nil
 		},

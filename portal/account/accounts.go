@@ -29,9 +29,9 @@ type Accounts struct {
 func (a *Accounts) Open() { a.hasher = newHasher(a.Cost) }
 
 // machine is who reads on behalf of nobody: finding out who somebody is.
-var machine = store.Actor{Account: "system:portal"} //nolint:gochecknoglobals // a constant
+var machine = store.Actor{Account: "system:portal"}
 
-var columns = []string{ //nolint:gochecknoglobals // a constant
+var columns = []string{
 	"login", "name", "section", "role", "disabled", "must_change", "totp_on", "expires", "created", "last_login", "generation", "version",
 	"password", "totp", "totp_step",
 }
@@ -86,7 +86,7 @@ func (a *Accounts) List(ctx context.Context, id tenant.ID, after string, limit i
 	return list, nil
 }
 
-var byLogin = store.Across{ //nolint:gochecknoglobals // a constant
+var byLogin = store.Across{
 	Name: "portal.login", Reason: "ログインの確認", Machine: true, Select: selectAccount("login = ?", ""),
 }
 

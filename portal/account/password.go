@@ -22,7 +22,7 @@ type Cost struct {
 
 // DefaultCost is the stronger of OWASP's recommendations for argon2id with one
 // lane: about 50 ms of one core.
-var DefaultCost = Cost{Time: 2, Memory: 32 << 10} //nolint:gochecknoglobals // a constant
+var DefaultCost = Cost{Time: 2, Memory: 32 << 10}
 
 // maxChecks bounds how many passwords are hashed at once, so that a flood of
 // logins takes neither the memory nor the processors of everybody else.

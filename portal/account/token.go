@@ -39,7 +39,7 @@ const TokenPrefix = "sekikura_"
 // maxTokens is how many tokens one account may have.
 const maxTokens = 50
 
-var tokenColumns = []string{"id", "login", "name", "scopes", "created", "expires", "generation"} //nolint:gochecknoglobals // a constant
+var tokenColumns = []string{"id", "login", "name", "scopes", "created", "expires", "generation"}
 
 func scanToken(row store.Row) (Token, error) {
 	var t Token
@@ -115,7 +115,7 @@ func (a *Accounts) RevokeToken(ctx context.Context, actor store.Actor, tid tenan
 	})
 }
 
-var byToken = store.Across{ //nolint:gochecknoglobals // a constant
+var byToken = store.Across{
 	Name: "portal.token", Reason: "トークンの確認", Machine: true,
 	Select: store.Select{Table: "api_token", Columns: tokenColumns, Where: "hash = ?"},
 }

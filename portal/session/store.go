@@ -56,9 +56,9 @@ type keeper struct {
 	now func() time.Time
 }
 
-var machine = store.Actor{Account: "system:portal"} //nolint:gochecknoglobals // a constant
+var machine = store.Actor{Account: "system:portal"}
 
-var bySession = store.Across{ //nolint:gochecknoglobals // a constant
+var bySession = store.Across{
 	Name: "portal.session", Reason: "ログイン状態の確認", Machine: true,
 	Select: store.Select{Table: "portal_session", Columns: []string{"data", "expires", "ends"}, Where: "hash = ?"},
 }
