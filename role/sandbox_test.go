@@ -148,6 +148,58 @@ func TestAGroupThatMakesJailsGoesWithoutLandlockAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAnEarlierAccountIsHandedOver(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	own, other := filepath.Join(dir, "own"), filepath.Join(dir, "other")
+	if err := os.MkdirAll(filepath.Join(own, "deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{filepath.Join(own, "deep", "file"), other} {
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(other, filepath.Join(own, "link")); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(own, "deep", "file")
+	s := start(t, Group{
+		Name: "edge", UID: nobody, GID: nobody, Sockets: onTCP, Sandbox: Sandbox{Write: []string{own}},
+		Settings: told(orders{Read: []string{file}, Write: []string{file, other}}),
+	})
+	s.ready(t)
+	got, err := ask(t, s.Addr("edge", "tcp"), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tried["read "+file] != "ok" || got.Tried["write "+file] != "ok" || got.Tried["write "+other] != "denied" {
+		t.Errorf("got %v; want its own files, and not the one that a link names", got.Tried)
+	}
+	var now unix.Stat_t
+	if err := unix.Stat(other, &now); err != nil || now.Uid != 0 {
+		t.Errorf("the file behind a link belongs to %d now, %v", now.Uid, err)
+	}
+}
+
+func TestSettingsCanNameAnotherGroupsPort(t *testing.T) {
+	var s *Supervisor
+	seen := make(chan string, 10)
+	run := startWith(t, func(made *Supervisor) { s = made },
+		Group{Name: "edge", Settings: func() ([]byte, error) {
+			seen <- s.Addr("logs", "tcp")
+			return told(orders{})()
+		}},
+		Group{Name: "logs", Sockets: onTCP, Settings: told(orders{})})
+	run.ready(t)
+	if got := <-seen; got == "" || strings.HasSuffix(got, ":0") {
+		t.Errorf("at the first start the address of logs is %q", got)
+	}
+}
+
 func TestSettingsAreInNeitherArgumentsNorEnvironment(t *testing.T) {
 	s := start(t, Group{Name: "edge", Sockets: onTCP, Settings: told(orders{Read: []string{"/password-4711"}})})
 	s.ready(t)

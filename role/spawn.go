@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -147,19 +148,47 @@ func (s *Supervisor) spawn(g *tended) (*process, error) {
 	return running, nil
 }
 
-// folders makes the folders that g owns.
+// folders makes the folders that g owns. One that belongs to another account,
+// because the product ran without root before, is handed over with all in it.
 func (s *Supervisor) folders(g *Group) error {
 	for _, dir := range g.Sandbox.Write {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
-		if os.Geteuid() == 0 && (g.UID != 0 || g.GID != 0) {
-			if err := os.Chown(dir, int(g.UID), int(g.GID)); err != nil {
-				return err
-			}
+		if os.Geteuid() != 0 || g.UID == 0 && g.GID == 0 {
+			continue
+		}
+		var now unix.Stat_t
+		if err := unix.Stat(dir, &now); err != nil {
+			return fmt.Errorf("looking at folder %s of role group %s: %w", dir, g.Name, err)
+		}
+		if now.Uid == g.UID && now.Gid == g.GID {
+			continue
+		}
+		if err := handOver(dir, int(g.UID), int(g.GID)); err != nil {
+			return fmt.Errorf("handing folder %s to role group %s: %w", dir, g.Name, err)
 		}
 	}
 	return nil
+}
+
+// handOver changes the owner of dir and everything in it, and follows no link.
+// The folder itself comes last: a kill half way is made good at the next start.
+func handOver(dir string, uid, gid int) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	err = fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		return root.Lchown(name, uid, gid)
+	})
+	if err := errors.Join(err, root.Close()); err != nil {
+		return err
+	}
+	return os.Lchown(dir, uid, gid)
 }
 
 // maxLine bounds one passed line of a child; the rest of a longer one is cut.

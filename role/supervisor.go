@@ -275,6 +275,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.Status().write(s.StatusFile()); err != nil {
 		return err
 	}
+	// All sockets before the first start: settings may name other groups' ports.
+	if err := s.Open(ctx); err != nil && ctx.Err() == nil {
+		s.Log.Error("some sockets cannot be opened and are tried again", "err", err)
+	}
 	s.forks = newForker()
 	defer s.forks.close()
 
