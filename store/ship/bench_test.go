@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sekikura/sekikura/store/logs"
 	"github.com/sekikura/sekikura/store/ship"
 	"github.com/sekikura/sekikura/tenant"
 )
@@ -60,4 +61,34 @@ func (p *path) processorTime(tb testing.TB) map[string]time.Duration {
 		used[name] = time.Duration(user+system) * 10 * time.Millisecond
 	}
 	return used
+}
+
+// BenchmarkBacklogAfterACrash is a shipper that finds a backlog of which it does
+// not know what the store has, so that it asks about every event.
+func BenchmarkBacklogAfterACrash(b *testing.B) {
+	p := newPath(b, b.TempDir(), 0)
+	acked := p.during(2, func() { time.Sleep(500 * time.Millisecond) })
+	if len(acked) == 0 {
+		b.Fatal("nothing was acknowledged")
+	}
+	p.ship.kill()
+	for left := b.N; left > 0; left -= 1000 {
+		if err := p.journal.Append(b.Context(), batch(1000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	want := uint64(len(acked) + (b.N+999)/1000*1000) //nolint:gosec // not negative
+	b.ResetTimer()
+	p.ship.start(b)
+	for {
+		n, err := p.logs.Client.Count(b.Context(), logs.Scope{Operator: operator, Tenants: []tenant.ID{village, city}}, "service:waf", logs.Range{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n == want {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }

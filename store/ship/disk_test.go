@@ -73,6 +73,7 @@ func (d *smallDisk) sub(t *testing.T, name string) string {
 }
 
 func TestAFullDiskOfTheBusLosesNothing(t *testing.T) {
+	t.Parallel()
 	disk := newSmallDisk(t, "64")
 	p := newPath(t, disk.sub(t, "bus"), 0)
 	p.publisher(t)
@@ -97,6 +98,7 @@ func TestAFullDiskOfTheBusLosesNothing(t *testing.T) {
 }
 
 func TestFullDisksOfBusAndSpoolRefuseAndLoseNothing(t *testing.T) {
+	t.Parallel()
 	disk := newSmallDisk(t, "64")
 	p := newPath(t, t.TempDir(), 0)
 	p.journal = p.open(t, disk.sub(t, "spool"), 0)
@@ -128,6 +130,7 @@ func TestFullDisksOfBusAndSpoolRefuseAndLoseNothing(t *testing.T) {
 }
 
 func TestAFullDiskOfTheLogStoreDelaysAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	disk := newSmallDisk(t, "64")
 	p := newPath(t, t.TempDir(), 0)
 	// The path's own store gives way to one on the small disk.

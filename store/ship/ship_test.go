@@ -357,6 +357,7 @@ func (p *path) during(size int, what func()) map[event.ID]bool {
 }
 
 func TestWhatIsAppendedIsStoredOnceAndFoundWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
 	p := newPath(t, t.TempDir(), 0)
 	events := batch(10)
 	if err := p.journal.Append(t.Context(), events); err != nil {
@@ -385,6 +386,7 @@ func TestWhatIsAppendedIsStoredOnceAndFoundWithinFiveSeconds(t *testing.T) {
 }
 
 func TestTheBusForgetsWhatIsSettledAndNothingElse(t *testing.T) {
+	t.Parallel()
 	p := newPath(t, t.TempDir(), 0)
 	p.publisher(t)
 	acked := p.during(10, func() { time.Sleep(time.Second) })
@@ -414,6 +416,7 @@ func TestTheBusForgetsWhatIsSettledAndNothingElse(t *testing.T) {
 }
 
 func TestNothingIsLostOrDoubledWhenAProcessIsKilled(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills processes for a minute")
 	}
@@ -444,6 +447,7 @@ func TestNothingIsLostOrDoubledWhenAProcessIsKilled(t *testing.T) {
 }
 
 func TestNothingIsLostOrDoubledWhenEverythingIsKilledInTurn(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills processes for a minute")
 	}
@@ -461,6 +465,7 @@ func TestNothingIsLostOrDoubledWhenEverythingIsKilledInTurn(t *testing.T) {
 }
 
 func TestTheJournalKeepsEventsWhileTheBusIsAway(t *testing.T) {
+	t.Parallel()
 	p := newPath(t, t.TempDir(), 0)
 	first := p.during(10, func() { time.Sleep(300 * time.Millisecond) })
 	p.bus.kill()
@@ -486,6 +491,7 @@ func TestTheJournalKeepsEventsWhileTheBusIsAway(t *testing.T) {
 }
 
 func TestAMessageThatTheBusHasAlreadyIsStoredOnce(t *testing.T) {
+	t.Parallel()
 	p := newPath(t, t.TempDir(), 0)
 	producer := p.publisher(t)
 	events := batch(8)[:4] // of one body
@@ -506,6 +512,7 @@ func TestAMessageThatTheBusHasAlreadyIsStoredOnce(t *testing.T) {
 }
 
 func TestAPoisonedRowDoesNotStopTheRest(t *testing.T) {
+	t.Parallel()
 	p := newPath(t, t.TempDir(), 0)
 	producer := p.publisher(t)
 	good := p.during(6, func() { time.Sleep(200 * time.Millisecond) })
@@ -562,6 +569,7 @@ func TestAPoisonedRowDoesNotStopTheRest(t *testing.T) {
 }
 
 func TestASlowStoreDelaysAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	p := newPath(t, t.TempDir(), 0)
 	acked := p.during(20, func() {
 		for range 3 {
