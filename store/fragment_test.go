@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sekikura/sekikura/tenant"
 )
@@ -13,13 +14,16 @@ const (
 	fuzzTheirs tenant.ID = "992011"
 )
 
+// fuzzTime is fixed, so that every process of a fuzz run signs the same.
+var fuzzTime = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 var fuzzSchema = Schema{Service: "fuzz", Migrations: []Migration{{Number: 1, Steps: []Step{
 	CreateTable{Name: "things", Key: []string{"name"}, Columns: []Column{{Name: "name"}, {Name: "n", Type: Int, Null: true}, {Name: "flag", Type: Bool, Default: "TRUE"}}},
 }}}}
 
 func openFuzz(tb testing.TB) *DB {
 	tb.Helper()
-	db, err := Open(tb.Context(), Config{Path: filepath.Join(tb.TempDir(), "fuzz.db")}, fuzzSchema)
+	db, err := Open(tb.Context(), Config{Path: filepath.Join(tb.TempDir(), "fuzz.db"), Now: func() time.Time { return fuzzTime }}, fuzzSchema)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestPolicies(t *testing.T) {
 	})
 }
 
-func open(t *testing.T, conf store.Config) *policies.Documents {
+func open(t testing.TB, conf store.Config) *policies.Documents {
 	t.Helper()
 	conf.Now, conf.Poll = func() time.Time { return now }, time.Hour
 	db, err := store.Open(t.Context(), conf, policies.Schema)
@@ -134,7 +134,7 @@ func refusal(t *testing.T, err error) []string {
 	return all
 }
 
-func put(t *testing.T, d *policies.Documents, who store.Actor, id tenant.ID, layer policy.Layer, doc policy.Document, expected int64) policy.Document {
+func put(t testing.TB, d *policies.Documents, who store.Actor, id tenant.ID, layer policy.Layer, doc policy.Document, expected int64) policy.Document {
 	t.Helper()
 	out, err := d.Put(t.Context(), who, id, layer, doc, expected)
 	if err != nil {
@@ -334,5 +334,38 @@ func theOperatorCanMakeTheReferenceMandatory(t *testing.T, d *policies.Documents
 	log, err := d.DB.AuditLog(t.Context(), sakura, store.AuditFilter{Action: "policy."})
 	if err != nil || len(log.Records) != 2 || string(log.Records[0].Before) != "true" || log.Records[1].Reason != "規程第5条" {
 		t.Errorf("audit of the switch is %+v, %v", log.Records, err)
+	}
+}
+
+// BenchmarkExplain reads both layers of a body, merges and compiles them.
+func BenchmarkExplain(b *testing.B) {
+	b.Run("SQLite", func(b *testing.B) { explain(b, store.Config{Path: filepath.Join(b.TempDir(), "control.db")}) })
+	b.Run("PostgreSQL", func(b *testing.B) { explain(b, store.Config{URL: postgrestest.Start(b).New(b)}) })
+}
+
+func explain(b *testing.B, conf store.Config) {
+	d := open(b, conf)
+	put(b, d, operator, sakura, policy.Baseline, doc(`{"level":2,"extra":["a"]}`), 0)
+	put(b, d, village, wakaba, policy.Override, doc(`{"level":3,"extra":["b"]}`), 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, problems, err := d.Explain(b.Context(), wakaba, "guard"); err != nil || problems != nil {
+			b.Fatal(err, problems)
+		}
+	}
+}
+
+// BenchmarkPut writes one version, with its checks, history and audit record.
+func BenchmarkPut(b *testing.B) {
+	b.Run("SQLite", func(b *testing.B) { write(b, store.Config{Path: filepath.Join(b.TempDir(), "control.db")}) })
+	b.Run("PostgreSQL", func(b *testing.B) { write(b, store.Config{URL: postgrestest.Start(b).New(b)}) })
+}
+
+func write(b *testing.B, conf store.Config) {
+	d := open(b, conf)
+	version := int64(0)
+	for b.Loop() {
+		put(b, d, village, wakaba, policy.Override, doc(`{"level":3,"extra":["b"]}`), version)
+		version++
 	}
 }
