@@ -26,10 +26,11 @@ type Pool struct {
 	Binary string // sekikura-worker
 	Log    *slog.Logger
 
-	Bubblewrap string // its path; "" means /usr/bin/bwrap
-	Warm       int    // processes that wait for a job; 0 means 4
-	Parallel   int    // jobs at once; 0 means 4
-	Limits     Limits // zero values are filled in
+	Bubblewrap string   // its path; "" means /usr/bin/bwrap
+	Warm       int      // processes that wait for a job; 0 means 4
+	Parallel   int      // jobs at once; 0 means 4
+	Limits     Limits   // zero values are filled in
+	Figures    *Figures // nil counts nothing
 
 	// Unjailed lets the pool run without bubblewrap and namespaces where
 	// neither works; the workers' own system call filter stays. Otherwise the
@@ -114,6 +115,8 @@ func (p *Pool) Do(ctx context.Context, r job.Request, file *os.File, out io.Writ
 		return nil, err
 	}
 	defer done()
+	began := time.Now()
+	defer func() { p.Figures.count(r.Engine, time.Since(began), err) }()
 	// The worker shares what it is sent: an offset of its own keeps the
 	// caller's and another worker's apart, and read-only keeps the file whole.
 	own, err := reopen(file)

@@ -175,6 +175,7 @@ func TestAWorkerThatWasTakenOverReachesNothing(t *testing.T) {
 
 func TestEveryMisbehaviourIsAFailureAndTheNextFileIsServed(t *testing.T) {
 	set := func(p *Pool) {
+		p.Figures = new(Figures)
 		p.Limits = Limits{CPU: time.Second, Wall: time.Minute, Memory: 192 << 20, Output: 1000}
 	}
 	each(t, set, func(t *testing.T, p *Pool) {
@@ -199,6 +200,11 @@ func TestEveryMisbehaviourIsAFailureAndTheNextFileIsServed(t *testing.T) {
 			}
 			if report, err := p.Do(t.Context(), selftest("read", 0), file(t, "hello"), nil); err != nil || string(report) != "5" {
 				t.Fatalf("the file after %s: %s, %v", tt.do, report, err)
+			}
+		}
+		for outcome, want := range map[string]float64{"crashed": 3, "too_large": 1, "malformed": 2, "gave_up": 1, "done": 7} {
+			if got := p.Figures.files[[2]string{"selftest", outcome}]; got != want {
+				t.Errorf("%v files count as %s, want %v", got, outcome, want)
 			}
 		}
 	})
