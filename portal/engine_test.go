@@ -117,7 +117,7 @@ func TestEverythingThatIsAskedOfTheLogStoreIsUnderstood(t *testing.T) {
 	if p.Replay == nil || p.Replay.Requests != 35 || p.Replay.NewlyBlocked != 1 || p.Replay.NoLongerBlocked != 0 || p.Replay.Samples[0].Rules[0] != "942200 SQL Comment" {
 		t.Errorf("preview: %+v", p.Replay)
 	}
-	bad := w.do(call{method: http.MethodGet, path: "/events?q=" + url.QueryEscape(`a | unknownpipe c`), token: admin})
+	bad := w.do(call{method: http.MethodGet, path: "/events?q=" + url.QueryEscape(`a | stats unknownpipe() c`), token: admin})
 	if bad.problem() != "bad_query" || !strings.Contains(bad.body, "unknownpipe") {
 		t.Errorf("a bad query: %d %s", bad.status, bad.body)
 	}

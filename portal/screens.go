@@ -107,7 +107,7 @@ func (s *screens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *screens) write(w http.ResponseWriter, body []byte) {
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(body); err != nil { //nolint:gosec // the program's own files
 		s.log.Debug("a browser went away before its answer", "error", err)
 	}
 }

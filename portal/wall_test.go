@@ -353,13 +353,12 @@ func TestTheMachineIsTheOperatorsAffair(t *testing.T) {
 		{method: http.MethodPost, path: "/backups/drill"},
 		{method: http.MethodGet, path: "/jobs/job1"},
 	} {
-		before := w.dump()
 		c.token = admin
 		if got := w.do(c); got.status != http.StatusForbidden {
 			t.Errorf("%s %s as a body: %d, want 403", c.method, c.path, got.status)
 		}
 		c.token = w.token(wakaba, access.Auditor)
-		before = w.dump()
+		before := w.dump()
 		if got := w.do(c); c.path != "/status" && got.status != http.StatusForbidden && got.status != http.StatusNotFound {
 			t.Errorf("%s %s as a body's auditor: %d, want 403 or 404", c.method, c.path, got.status)
 		}

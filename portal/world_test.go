@@ -310,31 +310,7 @@ func (w *world) dump() map[string]string {
 	defer db.Close() //nolint:errcheck // only read
 	out := map[string]string{}
 	for _, table := range column(w.t, db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'river%' AND name NOT LIKE 'sqlite_%'") {
-		rows, err := db.QueryContext(context.Background(), "SELECT * FROM "+table)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		names, err := rows.Columns()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		var lines []string
-		for rows.Next() {
-			values, into := make([]any, len(names)), make([]any, len(names))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			if err := rows.Scan(into...); err != nil {
-				w.t.Fatal(err)
-			}
-			lines = append(lines, fmt.Sprintf("%q", values))
-		}
-		if err := rows.Close(); err != nil {
-			w.t.Fatal(err)
-		}
-		if err := rows.Err(); err != nil {
-			w.t.Fatal(err)
-		}
+		lines := tableOf(w.t, db, table)
 		slices.Sort(lines)
 		out[table] = strings.Join(lines, "\n")
 	}
@@ -342,6 +318,34 @@ func (w *world) dump() map[string]string {
 		w.t.Fatalf("a dump has only the tables %v", slices.Collect(maps.Keys(out)))
 	}
 	return out
+}
+
+func tableOf(t *testing.T, db *sql.DB, table string) []string {
+	t.Helper()
+	rows, err := db.QueryContext(context.Background(), "SELECT * FROM "+table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	names, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for rows.Next() {
+		values, into := make([]any, len(names)), make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("%q", values))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines
 }
 
 func column(t *testing.T, db *sql.DB, query string) []string {

@@ -185,7 +185,8 @@ func (a *API) login(ctx context.Context, in *loginInput) (*rest.Body[Me], error)
 
 // refused answers a login that did not succeed.
 func (a *API) refused(ctx context.Context, acc account.Account, address string, err error) error {
-	status, code := http.StatusUnauthorized, ""
+	status := http.StatusUnauthorized
+	var code string
 	var busy *account.Busy
 	switch {
 	case errors.As(err, &busy):
