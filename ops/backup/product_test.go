@@ -27,6 +27,13 @@ import (
 
 func TestMain(m *testing.M) {
 	logstest.Main()
+	if arguments := os.Getenv(pullVariable); arguments != "" {
+		if err := pullOnce(arguments); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(killVariable); dir != "" {
 		if err := backUpForEver(dir); err != nil {
 			slog.Error("the test's backups end", "error", err)

@@ -28,20 +28,36 @@ const pendingAge = 48 * time.Hour
 // whole or absent. It offers no object lock: whoever owns the directory can
 // delete in it.
 type Folder struct {
-	root *os.Root
+	root    *os.Root
+	folders fs.FileMode // permissions of what it creates; 0 for reading only
+	files   fs.FileMode
 }
 
 // OpenFolder opens a bucket in dir, which it creates for this account only
 // (0700). Remains of writes that were killed two days ago or earlier are removed.
-func OpenFolder(dir string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func OpenFolder(dir string) (*Folder, error) { return openFolder(dir, 0o700, 0o600) }
+
+// OpenSharedFolder is OpenFolder for entries that the directory's group may read
+// but not change: dir and what it creates are 2750 and 0640. It is for bytes that
+// are encrypted for somebody else.
+func OpenSharedFolder(dir string) (*Folder, error) {
+	return openFolder(dir, 0o750|fs.ModeSetgid, 0o640)
+}
+
+func openFolder(dir string, folders, files fs.FileMode) (*Folder, error) {
+	if err := os.MkdirAll(dir, folders.Perm()); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{root: root}
+	f := &Folder{root: root, folders: folders, files: files}
+	if folders.Perm() != 0o700 {
+		if err := root.Chmod(".", folders); err != nil {
+			return nil, errors.Join(err, root.Close())
+		}
+	}
 	if err := root.Mkdir(pendingDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -91,13 +107,14 @@ func (f *Folder) Create(ctx context.Context) (Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pendingFile{File: file, root: f.root, name: name}, nil
+	return &pendingFile{File: file, folder: f, root: f.root, name: name}, nil
 }
 
 type pendingFile struct {
 	*os.File
-	root *os.Root
-	name string // "" once it ended
+	folder *Folder
+	root   *os.Root
+	name   string // "" once it ended
 }
 
 func (p *pendingFile) Commit(ctx context.Context, name string, terms Terms) error {
@@ -115,6 +132,12 @@ func (p *pendingFile) commit(ctx context.Context, name string, terms Terms) erro
 	}
 	if !terms.LockUntil.IsZero() {
 		return ErrNoLock
+	}
+	if p.folder.files != 0o600 {
+		// Past the umask, and inside pendingDir nobody else's until it is moved.
+		if err := p.Chmod(p.folder.files); err != nil {
+			return err
+		}
 	}
 	if err := p.Sync(); err != nil {
 		return err
@@ -160,6 +183,11 @@ func (p *pendingFile) makeFolders(dir string) error {
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
+	}
+	if err == nil && p.folder.folders != 0o700 {
+		if err := p.root.Chmod(dir, p.folder.folders); err != nil {
+			return err
+		}
 	}
 	return syncFolder(p.root, path.Dir(dir))
 }

@@ -36,6 +36,47 @@ func folder(t testing.TB) objects.Bucket {
 func TestFolderIsABucket(t *testing.T)     { objectstest.Bucket(t, folder) }
 func TestStoreWorksInAFolder(t *testing.T) { objectstest.Store(t, folder) }
 
+func TestWhoMayReadAFolder(t *testing.T) {
+	for name, tt := range map[string]struct {
+		open         func(string) (*objects.Folder, error)
+		folder, file os.FileMode
+	}{
+		"its own account only": {objects.OpenFolder, 0o700, 0o600},
+		"and its group":        {objects.OpenSharedFolder, 0o750, 0o640},
+	} {
+		dir := filepath.Join(t.TempDir(), "bucket")
+		f, err := tt.open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Close() })
+		if _, err := objects.WriteEntry(t.Context(), f, "a/b/c", strings.NewReader("x"), objects.Terms{}); err != nil {
+			t.Fatal(err)
+		}
+		for below, want := range map[string]os.FileMode{"": tt.folder, "a": tt.folder, "a/b": tt.folder, "a/b/c": tt.file, ".pending": 0o700} {
+			info, err := os.Stat(filepath.Join(dir, below))
+			if err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: %q has mode %v, %v; want %v", name, below, info.Mode().Perm(), err, want)
+			}
+		}
+	}
+}
+
+func TestAFolderForReadingIsNotWritten(t *testing.T) {
+	dir := t.TempDir()
+	f, err := objects.ReadFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	if _, err := f.Create(t.Context()); err == nil {
+		t.Error("a folder opened for reading takes an entry")
+	}
+	for e, err := range f.List(t.Context(), "") {
+		t.Errorf("an empty folder lists %+v, %v", e, err)
+	}
+}
+
 func TestAFolderPromisesNoLock(t *testing.T) {
 	_, err := objects.WriteEntry(t.Context(), folder(t), "x", strings.NewReader("x"), objects.Terms{LockUntil: time.Now().Add(time.Hour)})
 	if !errors.Is(err, objects.ErrNoLock) {
