@@ -12,7 +12,7 @@ import { enter, makePeople } from './people.mjs'
 import { screens } from './screens.mjs'
 import { works } from './works.mjs'
 
-const { values } = parseArgs({ options: { demo: { type: 'string' }, only: { type: 'string' }, shots: { type: 'boolean', default: true } } })
+const { values } = parseArgs({ options: { demo: { type: 'string' }, only: { type: 'string' }, shots: { type: 'boolean', default: false } } })
 const mock = values.demo ? null : await start()
 const demo = mock?.demo ?? JSON.parse(readFileSync(values.demo, 'utf8'))
 demo.portal = demo.portal.replace(/\/$/, '')
@@ -62,7 +62,7 @@ try {
           await page.setViewportSize({ width, height: 844 })
           const over = await overflow(page)
           if (over) wrong.push(`${width} px wide: sticks out by ${over}`)
-          if (values.shots && width === 390) await page.screenshot({ path: join(results, `${role}-${name}-phone.png`), fullPage: true })
+          if (values.shots && width === 390) await page.screenshot({ path: join(results, `${role}-${name}-phone.png`), fullPage: true, clip: { x: 0, y: 0, width: 390, height: 2200 } })
         }
         wrong.push(...said.map((s) => `console: ${s}`))
         if (wrong.length) throw new Error(wrong.join('\n'))

@@ -89,7 +89,7 @@ export async function start() {
   }
   function state(t, s, layer) {
     const own = current(t, s, layer)
-    return { tenant: t, service: s, layer, etag: `"${own?.version ?? 0}"`, document: doc(s, own) ?? null, baseline: doc(s, current(operator, s, 'baseline')) ?? null, effective: layer === 'baseline' ? effective(operator, s) : effective(t, s, own), problems: [] }
+    return { tenant: t, service: s, layer, etag: `"${own?.version ?? 0}"`, document: doc(s, own) ?? null, baseline: doc(s, current(operator, s, 'baseline')) ?? null, effective: layer === 'baseline' ? effective(operator, s) : effective(t, s, own), problems: [], reference_mandatory: false }
   }
 
   const wide = (u) => u.tenant === operator && !u.role.startsWith('tenant')
@@ -233,7 +233,7 @@ export async function start() {
       return {
         effective: effective(t, s, { body: body.body, mode: body.mode }),
         problems,
-        replay: problems.length || s !== 'waf' ? null : { since: new Date(now - 7 * 86_400_000).toISOString(), requests: mine.length, newly_blocked: level > 1 ? 9 + honest.length : 0, no_longer_blocked: body.body.threshold > 10 ? 2 : 0, samples: [...(level > 1 ? honest.map((r) => sample(r, 'legitimate', 'newly_blocked')) : []), ...(body.body.threshold > 10 ? mine.filter(stopped).slice(0, 2).map((r) => sample(r, 'attack', 'no_longer_blocked')) : [])], capped: false },
+        replay: problems.length || s !== 'waf' ? null : { since: new Date(now - 7 * 86_400_000).toISOString(), requests: mine.length, newly_blocked: level > 1 ? 9 + honest.length : 0, no_longer_blocked: body.body.threshold > 10 ? 2 : 0, unknown: 0, samples: [...(level > 1 ? honest.map((r) => sample(r, 'legitimate', 'newly_blocked')) : []), ...(body.body.threshold > 10 ? mine.filter(stopped).slice(0, 2).map((r) => sample(r, 'attack', 'no_longer_blocked')) : [])], capped: false },
       }
     }],
     ['GET', '/tenants/:t/policies/:s/history', 'policy.read', ({ t, s, query }) => {
@@ -297,6 +297,12 @@ export async function start() {
     }],
     ['GET', '/jobs/:id', 'backup.read', ({ id }) => jobs.get(id)],
   ]
+  ops.push(['POST', '/tenants/:t/policies/:s/approve', 'policy.write', ({ t, s, body }) => {
+    const v = policies.get(key(t, s, 'override')).find((x) => x.version === body.version)
+    v.change = { ...v.change, reference: body.reference }
+    delete v.change.approve_by
+    return state(t, s, 'override')
+  }])
   const find = (method, path) => {
     for (const [m, pattern, scope, run] of ops) {
       const want = pattern.split('/')

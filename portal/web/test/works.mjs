@@ -102,6 +102,7 @@ export const works = {
   'a broken connection keeps the screen and says how old it is': async (given) => {
     const { context, page } = await as('operator', given, '/')
     await page.route('**/api/**', (route) => route.abort())
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
     await page.getByText(/の値です。つながりを確かめています/).first().waitFor({ timeout: 25_000 })
     assert.ok(await page.getByRole('heading', { name: '異常のない団体' }).isVisible(), 'old content stays')
     await page.screenshot({ path: join(results, 'stale.png') })
@@ -147,11 +148,11 @@ export const works = {
     const { context, page } = await as('tenant_admin', given, '/')
     await page.setViewportSize({ width: 390, height: 844 })
     await page.getByRole('button', { name: 'メニュー', exact: true }).click()
-    await page.getByRole('link', { name: '設定' }).waitFor()
+    await page.getByRole('link', { name: '設定', exact: true }).waitFor()
     assert.equal(await overflow(page), '')
     assert.deepEqual(await violations(page), [])
     await page.screenshot({ path: join(results, 'phone-menu.png') })
-    await page.getByRole('link', { name: '設定' }).click()
+    await page.getByRole('link', { name: '設定', exact: true }).click()
     await page.getByRole('heading', { name: '設定', level: 1 }).waitFor()
     await context.close()
   },

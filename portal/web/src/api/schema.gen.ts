@@ -386,6 +386,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tenants/{id}/policies/{service}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve an emergency change afterwards */
+        post: operations["approve-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tenants/{id}/policies/{service}/history": {
         parameters: {
             query?: never;
@@ -431,6 +448,24 @@ export interface paths {
         put?: never;
         /** Go back to a version, as a new one */
         post: operations["rollback-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tenants/{id}/policy-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the operator demands of writes */
+        get: operations["get-policy-rules"];
+        /** Change what the operator demands of writes */
+        put: operations["put-policy-rules"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -530,6 +565,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        ApproveInputBody: {
+            /** @description The change reference that was missing */
+            reference: string;
+            /** Format: int64 */
+            version: number;
+        };
         Backup: {
             destination: string;
             id: string;
@@ -864,6 +905,10 @@ export interface components {
             /** @enum {string} */
             mode?: "ours" | "other" | "off";
         };
+        PutRulesInputBody: {
+            reason: string;
+            reference_mandatory: boolean;
+        };
         Record: {
             action: string;
             actor: string;
@@ -894,6 +939,11 @@ export interface components {
             samples: components["schemas"]["Sample"][];
             /** Format: date-time */
             since: string;
+            /**
+             * Format: int64
+             * @description Events that were recorded under a setting that looked at less than this one would
+             */
+            unknown: number;
         };
         Reset: {
             password: string;
@@ -906,6 +956,10 @@ export interface components {
             change: components["schemas"]["Why"];
             /** Format: int64 */
             version: number;
+        };
+        Rules: {
+            /** @description Emergencies need a change reference too */
+            reference_mandatory: boolean;
         };
         Sample: {
             /** @enum {string} */
@@ -963,6 +1017,7 @@ export interface components {
             layer: "baseline" | "override";
             /** @description Why the stored documents do not compile; normally empty */
             problems: components["schemas"]["FieldError"][];
+            reference_mandatory: boolean;
             service: string;
             tenant: string;
         };
@@ -1084,6 +1139,8 @@ export interface operations {
                 action?: string;
                 from?: string;
                 to?: string;
+                /** @description operator: reads by the operator across its bodies, from the operator's chain */
+                by?: "body" | "operator" | "";
                 cursor?: string;
                 limit?: number;
             };
@@ -1124,6 +1181,8 @@ export interface operations {
                 action?: string;
                 from?: string;
                 to?: string;
+                /** @description operator: reads by the operator across its bodies, from the operator's chain */
+                by?: "body" | "operator" | "";
             };
             header?: never;
             path?: never;
@@ -2080,6 +2139,45 @@ export interface operations {
             };
         };
     };
+    "approve-policy": {
+        parameters: {
+            query?: {
+                layer?: "override" | "baseline";
+            };
+            header?: never;
+            path: {
+                id: string;
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "policy-history": {
         parameters: {
             query?: {
@@ -2183,6 +2281,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-policy-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rules"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-policy-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutRulesInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rules"];
                 };
             };
             /** @description What went wrong (RFC 9457) */

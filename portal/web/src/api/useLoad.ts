@@ -54,9 +54,15 @@ export function useLoad<T>(path: string | null, every = 0): Loaded<T> {
           if (document.visibilityState === 'visible') void read()
         }, every)
       : undefined
+    // Back from another tab the page is fresh at once.
+    const back = () => {
+      if (every && document.visibilityState === 'visible') void read()
+    }
+    document.addEventListener('visibilitychange', back)
     return () => {
       stop.abort()
       clearInterval(timer)
+      document.removeEventListener('visibilitychange', back)
     }
   }, [path, every, turn])
 

@@ -30,7 +30,7 @@ export function Rail({ rooms, words, open, onWords }: Props) {
           <li key={r.id} className="relative px-3">
               {!few && i > 0 && rooms[i - 1]?.group !== r.group && <span aria-hidden="true" className="mx-3 mt-1 mb-2 block border-t border-hair" />}
 
-              {r === here && <span aria-hidden="true" className="absolute bottom-2 left-0 h-6 w-1 rounded-r-4 bg-blue-900" />}
+              {r === here && <span aria-hidden="true" className={`absolute left-0 h-6 w-1 rounded-r-4 bg-blue-900 ${few ? 'bottom-3' : 'bottom-2'}`} />}
               <Link
                 href={r.href}
                 aria-current={r === here ? 'page' : undefined}

@@ -89,7 +89,7 @@ export function DataTable<T>({ caption, columns, rows, rowKey, href, onOpen, sel
           const key = rowKey(row)
           const on = key === selected
           return (
-            <tr key={key} role="row" aria-selected={onOpen ? on : undefined} onClick={onOpen ? () => onOpen(row) : undefined} className={`border-b border-hair max-md:block max-md:px-4 max-md:py-3 ${on ? 'bg-blue-50' : onOpen ? 'cursor-pointer hover:bg-side' : ''}`}>
+            <tr key={key} role="row" aria-selected={onOpen ? on : undefined} onClick={onOpen ? () => onOpen(row) : undefined} className={`border-hair ${dense ? 'border-b' : 'not-last:border-b'} max-md:block max-md:px-4 max-md:py-3 ${on ? 'bg-blue-50' : onOpen ? 'cursor-pointer hover:bg-side' : ''}`}>
               {columns.map((c, i) => (
                 <td key={c.key} role="cell" className={`${pad} align-top max-md:flex max-md:gap-3 max-md:p-0 max-md:py-0.5 ${c.right ? 'text-right max-md:text-left' : ''} ${c.className ?? ''}`}>
                   <span className="w-[6.5em] shrink-0 text-ink-2 md:hidden">{c.label}</span>

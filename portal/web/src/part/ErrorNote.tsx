@@ -16,6 +16,13 @@ export function ErrorNote({ problem, what, onRetry }: { problem: Problem; what?:
       <div className="flex min-w-0 flex-col items-start gap-2">
         {what && <p className="font-700">{what}</p>}
         <p>{code('problem.', problem.code, { seconds: problem.retryAfter }, other)}</p>
+        {problem.errors.length > 0 && (
+          <ul className="list-disc pl-5">
+            {[...new Set(problem.errors.map((e) => code('entry.', e.code, e.args, 'entry.other')))].map((sentence) => (
+              <li key={sentence}>{sentence}</li>
+            ))}
+          </ul>
+        )}
         {problem.reference && (
           <p className="flex flex-wrap items-center gap-3">
             <span>

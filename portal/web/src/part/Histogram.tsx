@@ -58,7 +58,8 @@ export function Histogram({ counts, onZoom, before, after }: Props) {
           ],
         },
       },
-      [times, all, all.map((n, i) => n - (stopped[i] ?? 0))],
+      // Where nothing was stopped the dark bar is left out: its edge would show.
+      [times, all.map((n, i) => (stopped[i] ? n : null)), all.map((n, i) => n - (stopped[i] ?? 0))],
       element,
     )
     const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 116 }))
@@ -110,7 +111,7 @@ export function Histogram({ counts, onZoom, before, after }: Props) {
           </table>
         </div>
       ) : (
-        <div ref={box} aria-hidden="true" className="h-[116px] w-full" />
+        <div ref={box} aria-hidden="true" className="h-[116px] w-full overflow-hidden" />
       )}
     </figure>
   )

@@ -12,6 +12,10 @@ interface Props {
   title: string
   what: string
   verb: string
+  /** An approval afterwards: only the number is asked for. */
+  approving: boolean
+  /** The operator asks for a number in an emergency too. */
+  numberAlways: boolean
   busy: boolean
   problem: Problem | undefined
   onClose: () => void
@@ -19,13 +23,14 @@ interface Props {
 }
 
 /** Asks for the change's number, or for an emergency whose approval follows. */
-export function ChangeDialog({ title, what, verb, busy, problem, onClose, onGo }: Props) {
+export function ChangeDialog({ title, what, verb, approving, numberAlways, busy, problem, onClose, onGo }: Props) {
   const { t } = useText()
   const [kind, setKind] = useState('reference')
   const [reference, setReference] = useState('')
   const [note, setNote] = useState('')
   const [tried, setTried] = useState(false)
   const urgent = kind === 'emergency'
+  const numbered = !urgent || numberAlways
   return (
     <Dialog title={title} open onClose={onClose}>
       <p>{what}</p>
@@ -36,10 +41,11 @@ export function ChangeDialog({ title, what, verb, busy, problem, onClose, onGo }
         onSubmit={(e) => {
           e.preventDefault()
           setTried(true)
-          if (busy || (!urgent && !reference.trim()) || (urgent && !note.trim())) return
-          onGo({ ...(urgent ? { emergency: true } : { reference: reference.trim() }), ...(note.trim() ? { note: note.trim() } : {}) })
+          if (busy || (numbered && !reference.trim()) || (urgent && !note.trim())) return
+          onGo({ ...(urgent ? { emergency: true } : {}), ...(numbered ? { reference: reference.trim() } : {}), ...(note.trim() ? { note: note.trim() } : {}) })
         }}
       >
+        {!approving && (
         <div>
           <Segments
             label={t('change.kind')}
@@ -51,12 +57,12 @@ export function ChangeDialog({ title, what, verb, busy, problem, onClose, onGo }
             ]}
           />
         </div>
-        {urgent ? (
-          <p>{t('change.emergency_what')}</p>
-        ) : (
-          <TextField label={t('change.reference')} help={t('change.reference_help')} value={reference} onChange={setReference} required error={tried && !reference.trim() ? t('change.reference_missing') : undefined} maxLength={100} />
         )}
-        <TextField label={t('change.note')} value={note} onChange={setNote} rows={2} required={urgent} error={tried && urgent && !note.trim() ? t('change.note_missing') : undefined} maxLength={1000} />
+        {urgent && <p>{t('change.emergency_what')}</p>}
+        {numbered && (
+          <TextField label={t('change.reference')} help={t('change.reference_help')} value={reference} onChange={setReference} required autoFocus error={tried && !reference.trim() ? t('change.reference_missing') : undefined} maxLength={100} />
+        )}
+        {!approving && <TextField label={t('change.note')} value={note} onChange={setNote} rows={2} required={urgent} error={tried && urgent && !note.trim() ? t('change.note_missing') : undefined} maxLength={1000} />}
         <div>
           <Button type="submit" look="primary" busy={busy}>
             {verb}

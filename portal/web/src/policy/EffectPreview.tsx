@@ -54,6 +54,7 @@ export function EffectPreview({ replay, busy, problem, changed, seen, onSeen }: 
           <p className="text-ink-2">
             {t('effect.tried', { since: day(replay.since, language), n: replay.requests })}
             {replay.capped && ` ${t('effect.capped')}`}
+            {replay.unknown > 0 && ` ${t('effect.unknown', { n: replay.unknown })}`}
           </p>
           <dl className="grid grid-cols-2 gap-4">
             {(['newly_blocked', 'no_longer_blocked'] as const).map((k) => (

@@ -1,5 +1,6 @@
 import type { Page, Version } from '../api/types'
 import type { Loaded } from '../api/useLoad'
+import { Button } from '../part/Button'
 import { Clock } from '../part/Clock'
 import { Panel } from '../part/Panel'
 import { State } from '../part/State'
@@ -12,10 +13,14 @@ interface Props {
   load: Loaded<Page<Version>>
   canWrite: boolean
   onBack: (version: Version) => void
+  onApprove: (version: Version) => void
 }
 
+/** An emergency that nobody has approved yet. */
+const waits = (v: Version) => v.change.emergency && v.change.approve_by && !v.change.reference
+
 /** Every version: what changed, who, by which number, and the way back. */
-export function History({ service, load, canWrite, onBack }: Props) {
+export function History({ service, load, canWrite, onBack, onApprove }: Props) {
   const { t, code, language } = useText()
   const summary = (v: Version) => {
     const fields = [...new Set(v.diff.map((d) => d.path.split('/')[1] ?? ''))].filter(Boolean)
@@ -53,7 +58,14 @@ export function History({ service, load, canWrite, onBack }: Props) {
                   <>
                     <p className="phrase">{v.change.note || (summary(v) ? t('history.changed', { what: summary(v) }) : t('history.first'))}</p>
                     <p className="text-14 text-ink-2">{[v.change.at && moment(v.change.at, language), v.change.by, v.change.reference].filter(Boolean).join(' ')}</p>
-                    {v.change.emergency && v.change.approve_by && <Clock due={v.change.approve_by} what={t('history.approval')} />}
+                    {waits(v) && <Clock due={v.change.approve_by ?? ''} what={t('history.approval')} />}
+                    {waits(v) && canWrite && (
+                      <p className="pt-1">
+                        <Button small onClick={() => onApprove(v)}>
+                          {t('history.approve')}
+                        </Button>
+                      </p>
+                    )}
                   </>
                 ),
               }))}

@@ -37,11 +37,11 @@ const strip = (e: EntryProblem): EntryProblem => ({ ...e, path: e.path.replace(/
 /** The form with its draft, the effect of the draft, the history, and the bar that applies it. */
 export function PolicyEditor({ path, layer, load, fallback, body, service, fields, applied, onApplied }: Props) {
   const { t, language } = useText()
-  const { can, me, wide } = useSession()
+  const { can, wide } = useSession()
   const state = load.data as PolicyState
   const [draft, setDraft] = useState<Draft>(nothing)
   const [seen, setSeen] = useState(false)
-  const [asking, setAsking] = useState<'apply' | Version>()
+  const [asking, setAsking] = useState<'apply' | { back: Version } | { approve: Version }>()
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<Problem>()
   const history = useLoad<Page<Version>>(`${path}/history?layer=${layer}`)
@@ -85,13 +85,15 @@ export function PolicyEditor({ path, layer, load, fallback, body, service, field
       const answer =
         asking === 'apply'
           ? await api.put<PolicyState>(`${path}?explain=1&layer=${layer}`, { ...sent, change: why }, load.etag || state.etag)
-          : await api.post<PolicyState>(`${path}/rollback?layer=${layer}`, { version: (asking as Version).version, change: why })
-      onApplied(t('policy.applied', { n: answer.data.document?.version ?? 0 }))
+          : asking && 'approve' in asking
+            ? await api.post<PolicyState>(`${path}/approve?layer=${layer}`, { version: asking.approve.version, reference: why.reference ?? '' })
+            : await api.post<PolicyState>(`${path}/rollback?layer=${layer}`, { version: asking?.back.version, change: why })
+      onApplied(t(asking !== 'apply' && asking && 'approve' in asking ? 'history.approved' : 'policy.applied', { n: answer.data.document?.version ?? 0 }))
       load.set(answer.data, answer.etag)
     } catch (cause) {
       const found = cause instanceof Problem ? cause : new Problem(0, {})
       setProblem(found)
-      if (found.errors.length > 0) setAsking(undefined)
+      if (found.errors.some((e) => !e.path.includes('/change') && !e.path.endsWith('/reference')) && asking === 'apply') setAsking(undefined)
     } finally {
       setBusy(false)
     }
@@ -133,7 +135,7 @@ export function PolicyEditor({ path, layer, load, fallback, body, service, field
         </div>
         <aside aria-label={t('policy.side')} className="flex w-[420px] shrink-0 flex-col gap-7 border-l border-hair bg-side px-7 py-6 max-2xl:w-[372px] max-lg:w-full max-lg:border-t max-lg:border-l-0 max-md:px-4">
           {canWrite && <EffectPreview replay={preview?.problems?.length ? undefined : preview?.replay} busy={trying} problem={previewProblem} changed={count > 0} seen={seen} onSeen={() => setSeen(true)} />}
-          <History service={service} load={history} canWrite={canWrite && count === 0} onBack={setAsking} />
+          <History service={service} load={history} canWrite={canWrite && count === 0} onBack={(back) => setAsking({ back })} onApprove={(approve) => setAsking({ approve })} />
         </aside>
       </div>
       {count > 0 && (
@@ -151,9 +153,11 @@ export function PolicyEditor({ path, layer, load, fallback, body, service, field
       )}
       {asking && (
         <ChangeDialog
-          title={asking === 'apply' ? t('change.title', { service: title }) : t('history.back_to', { n: asking.version })}
-          what={t(asking === 'apply' ? 'change.what' : 'history.back_what', { name, n: count, by: me.user.name })}
-          verb={t(asking === 'apply' ? 'policy.apply' : 'history.back_go')}
+          title={asking === 'apply' ? t('change.title', { service: title }) : 'approve' in asking ? t('history.approve_title', { n: asking.approve.version }) : t('history.back_to', { n: asking.back.version })}
+          what={t(asking === 'apply' ? 'change.what' : 'approve' in asking ? 'history.approve_what' : 'history.back_what', { name, n: count })}
+          verb={t(asking === 'apply' ? 'policy.apply' : 'approve' in asking ? 'history.approve' : 'history.back_go')}
+          approving={asking !== 'apply' && 'approve' in asking}
+          numberAlways={state.reference_mandatory}
           busy={busy}
           problem={problem}
           onClose={() => {

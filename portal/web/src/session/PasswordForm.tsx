@@ -23,7 +23,8 @@ export function PasswordForm({ login, oldLabel, onDone }: Props) {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<Problem>()
 
-  const refused = problem?.errors.find((e) => /new|password/.test(e.path))
+  const refused = problem?.errors.find((e) => e.path.endsWith('/new'))
+  const wrongOld = problem?.errors.find((e) => e.path.endsWith('/old'))
   const short = tried && fresh.length < shortest ? t('password.short', { least: shortest }) : undefined
   const newError = short ?? (refused && code('entry.', refused.code, refused.args, 'entry.other'))
   const againError = tried && again !== fresh ? t('password.differ') : undefined
@@ -49,9 +50,9 @@ export function PasswordForm({ login, oldLabel, onDone }: Props) {
         if (!busy) void send()
       }}
     >
-      {problem && !refused && <ErrorNote problem={problem} />}
+      {problem && !refused && !wrongOld && <ErrorNote problem={problem} />}
       <input type="text" name="login" autoComplete="username" value={login} readOnly hidden />
-      <TextField label={oldLabel} value={old} onChange={setOld} type="password" required autoComplete="current-password" name="old" />
+      <TextField label={oldLabel} value={old} onChange={setOld} error={wrongOld && code('entry.', wrongOld.code, wrongOld.args, 'entry.other')} type="password" required autoComplete="current-password" name="old" />
       <TextField label={t('password.new')} help={t('password.help', { least: shortest })} value={fresh} onChange={setFresh} error={newError} type="password" required autoComplete="new-password" name="new" />
       <TextField label={t('password.again')} value={again} onChange={setAgain} error={againError} type="password" required autoComplete="new-password" name="again" />
       <div>

@@ -16,9 +16,14 @@ export interface Text {
 const stored = 'sekikura.language'
 const Context = createContext<Text | null>(null)
 
-const load: Record<Language, () => Promise<{ default: Record<string, string> }>> = {
-  ja: () => import('../../../text/ui.ja.json'),
-  en: () => import('../../../text/ui.en.json'),
+const load: Record<Language, () => Promise<Record<string, string>>> = {
+  ja: () => both(import('../../../text/api.ja.json'), import('../../../text/ui.ja.json')),
+  en: () => both(import('../../../text/api.en.json'), import('../../../text/ui.en.json')),
+}
+
+/** The codes of the API and the words of the screens; where both name a thing, the screen's words stand. */
+async function both(api: Promise<{ default: Record<string, string> }>, ui: Promise<{ default: Record<string, string> }>) {
+  return { ...(await api).default, ...(await ui).default }
 }
 
 /** Replaces {name} by a value and {name|one|other} by the word for its number. */
@@ -47,7 +52,7 @@ export function TextProvider({ children }: { children: ReactNode }) {
     void load[language]().then((m) => {
       if (!current) return
       document.documentElement.lang = language
-      setCatalogue(m.default)
+      setCatalogue(m)
     })
     return () => {
       current = false

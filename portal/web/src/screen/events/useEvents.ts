@@ -4,7 +4,7 @@ import { Problem } from '../../api/problem'
 import type { EventRow, Found } from '../../api/types'
 import { useLoad } from '../../api/useLoad'
 
-const page = 100
+const page = 50
 
 /** Pages of events for the parameters, newest first; more() appends the next, older page. */
 export function useEvents(params: Params) {

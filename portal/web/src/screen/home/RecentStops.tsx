@@ -8,7 +8,7 @@ import { clockTime, day, sameDay } from '../../text/format'
 import { useText } from '../../text/text'
 import { Outcome } from '../events/Outcome'
 
-const latest = '/events?service=waf&since=7d&limit=4'
+const latest = '/events?service=waf&since=7d&limit=3'
 const all = '/events?service=waf&since=7d'
 
 /** The last attacks on the body's site, each a link to its record. */
