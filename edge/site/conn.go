@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -107,8 +108,21 @@ func (c *conn) CloseWrite() error {
 }
 
 func (c *conn) Close() error {
-	c.closed.Do(func() { c.service.conns.leave(c.client.Addr().String()) })
+	c.closed.Do(func() {
+		if c.gate != nil && c.gate.refused.Load() != nil {
+			c.linger()
+		}
+		c.service.conns.leave(c.client.Addr().String())
+	})
 	return c.Conn.Close()
+}
+
+// linger lets a refusal arrive: closing with unread bytes would reset the
+// connection, and the client would lose the answer.
+func (c *conn) linger() {
+	_ = c.CloseWrite()
+	_ = c.Conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	_, _ = io.CopyN(io.Discard, c.Conn, 64<<10)
 }
 
 // accept takes connections from l until it is closed or ctx ends.

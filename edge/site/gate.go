@@ -327,11 +327,7 @@ func (g *gate) refuse(why refusal) error {
 	text := fmt.Sprintf("%d %s\r\n%s\r\n受付番号 / Reference: %s\r\n", why.status, http.StatusText(why.status), refusedText, reference)
 	g.c.answering.Store(true) // this answer is not net/http's
 	_ = g.c.SetDeadline(time.Now().Add(time.Second))
-	if _, err := fmt.Fprintf(g.c.Conn, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		why.status, http.StatusText(why.status), len(text), text); err == nil {
-		// Closing with unread bytes would reset the connection and lose the answer.
-		_ = g.c.CloseWrite()
-		_, _ = io.CopyN(io.Discard, g.c.Conn, 64<<10)
-	}
-	return io.EOF
+	_, _ = fmt.Fprintf(g.c.Conn, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		why.status, http.StatusText(why.status), len(text), text) // a client that has gone needs no answer
+	return io.EOF // net/http closes, and conn lingers
 }
