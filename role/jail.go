@@ -263,7 +263,7 @@ func onlyNative() error {
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_KILL_PROCESS},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]} //nolint:gosec // four
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}                                          //nolint:gosec // four
 	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))) //nolint:gosec // what seccomp(2) takes
 	runtime.KeepAlive(filter)
 	if e != 0 {
