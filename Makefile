@@ -110,7 +110,7 @@ check-tests:
 check-user:
 	@tools/as-user ./role/... ./store
 
-check-screens:
+check-screens: web
 ifneq ($(shell command -v npm),)
 	cd $(WEB) && npm run typecheck && npm test
 else
