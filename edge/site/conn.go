@@ -121,7 +121,7 @@ func (c *conn) Close() error {
 // connection, and the client would lose the answer.
 func (c *conn) linger() {
 	_ = c.CloseWrite()
-	_ = c.Conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 	_, _ = io.CopyN(io.Discard, c.Conn, 64<<10)
 }
 
