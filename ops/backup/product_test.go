@@ -371,7 +371,7 @@ func things(t *testing.T, db *store.DB, id tenant.ID) []string {
 		if remark != nil {
 			said = *remark
 		}
-		return fmt.Sprint(name, " ", number, " ", raw, " ", document, " ", said, " ", later), err
+		return fmt.Sprintf("%s %d %v %s %s %s", name, number, raw, document, said, later), err
 	})
 	if err != nil {
 		t.Fatal(err)
