@@ -140,8 +140,8 @@ func bodiesUnder(ctx context.Context, s session, d dialect, operator tenant.ID) 
 // Machine, and the caller must not show a person more than the answer. operator
 // "" stands for the whole installation.
 func (tx *Tx) Across(ctx context.Context, across Across, operator tenant.ID, each func(tenant.ID, Row) error, args ...any) error {
-	if tx.broken != nil {
-		return tx.broken
+	if err := tx.ready(); err != nil {
+		return err
 	}
 	if !across.Machine {
 		return tx.keep(fmt.Errorf("reading %s within a change: it is not marked Machine", across.Name))
@@ -150,7 +150,10 @@ func (tx *Tx) Across(ctx context.Context, across Across, operator tenant.ID, eac
 		if err := tx.conn.scope(ctx, everybody); err != nil {
 			return err
 		}
-		if err := acrossRows(ctx, tx.db.catalog, tx.conn, across, operator, args, each); err != nil {
+		tx.reading = true
+		err := acrossRows(ctx, tx.db.catalog, tx.conn, across, operator, args, each)
+		tx.reading = false
+		if err != nil {
 			return err
 		}
 		return tx.conn.scope(ctx, string(tx.id))
@@ -160,8 +163,9 @@ func (tx *Tx) Across(ctx context.Context, across Across, operator tenant.ID, eac
 // View sees the whole installation at one moment. It is for machines: nothing
 // it reads is audited.
 type View struct {
-	db   *DB
-	conn session
+	db      *DB
+	conn    session
+	reading bool // as in Tx
 }
 
 // View runs fn with a View, which is valid until fn returns.
@@ -174,10 +178,18 @@ func (v *View) Across(ctx context.Context, across Across, each func(tenant.ID, R
 	if !across.Machine {
 		return fmt.Errorf("reading %s in a view: it is not marked Machine", across.Name)
 	}
+	if v.reading {
+		return errReading
+	}
+	v.reading = true
+	defer func() { v.reading = false }()
 	return acrossRows(ctx, v.db.catalog, v.conn, across, "", args, each)
 }
 
 // Revision returns how often topic was touched, at the view's moment.
 func (v *View) Revision(ctx context.Context, topic string) (int64, error) {
+	if v.reading {
+		return 0, errReading
+	}
 	return revision(ctx, v.conn, v.db.engine.dialect(), topic)
 }

@@ -15,17 +15,19 @@ import (
 // Tx is one write transaction for one body. It is valid until the function it
 // was passed to returns, and for one goroutine. After a statement has returned
 // an error nothing more can be done with it: Change rolls back and returns that
-// error, even when the function returns nil.
+// error, even when the function returns nil. The same holds for a statement made
+// while the rows of another are being read: PostgreSQL has one answer at a time.
 type Tx struct {
 	db    *DB
 	id    tenant.ID
 	actor Actor
 	conn  session
 
-	broken error
-	wrote  bool
-	audits []Audit
-	topics []string
+	broken  error
+	reading bool // a row of a read is being looked at
+	wrote   bool
+	audits  []Audit
+	topics  []string
 }
 
 // Tenant returns whose transaction it is.
@@ -131,16 +133,29 @@ func (db *DB) retry(ctx context.Context, attempt func() error) error {
 }
 
 func (tx *Tx) rows(ctx context.Context, sel Select, args []any, row func(Row) error) error {
-	if tx.broken != nil {
-		return tx.broken
+	if err := tx.ready(); err != nil {
+		return err
 	}
-	return tx.keep(selectRows(ctx, tx.db.catalog, tx.conn, tx.id, sel, args, row))
+	tx.reading = true
+	err := selectRows(ctx, tx.db.catalog, tx.conn, tx.id, sel, args, row)
+	tx.reading = false
+	return tx.keep(err)
+}
+
+var errReading = errors.New("a statement was made while the rows of another are being read")
+
+// ready tells why no statement can be made now, or nil.
+func (tx *Tx) ready() error {
+	if tx.broken == nil && tx.reading {
+		tx.broken = errReading
+	}
+	return tx.broken
 }
 
 // Count counts rows of the body.
 func (tx *Tx) Count(ctx context.Context, c Count, args ...any) (int64, error) {
-	if tx.broken != nil {
-		return 0, tx.broken
+	if err := tx.ready(); err != nil {
+		return 0, err
 	}
 	n, err := countRows(ctx, tx.db.catalog, tx.conn, tx.id, c, args)
 	return n, tx.keep(err)
@@ -177,8 +192,8 @@ func (tx *Tx) Delete(ctx context.Context, del Delete, args ...any) (int64, error
 }
 
 func (tx *Tx) run(ctx context.Context, doing, table string, st Statement, args []any) (int64, error) {
-	if tx.broken != nil {
-		return 0, tx.broken
+	if err := tx.ready(); err != nil {
+		return 0, err
 	}
 	tx.wrote = true
 	n, err := func() (int64, error) {
@@ -201,8 +216,8 @@ func (tx *Tx) run(ctx context.Context, doing, table string, st Statement, args [
 // Enqueue adds a job that exists exactly when the change is committed. A worker
 // for it runs where Jobs runs; opts may be nil.
 func (tx *Tx) Enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
-	if tx.broken != nil {
-		return tx.broken
+	if err := tx.ready(); err != nil {
+		return err
 	}
 	if err := tx.db.engine.enqueue(ctx, tx.conn, args, opts); err != nil {
 		return tx.keep(fmt.Errorf("enqueueing %s: %w", args.Kind(), err))

@@ -85,8 +85,14 @@ func baselineProblems(ctx context.Context, tx *store.Tx, k policy.Kind, bodies m
 	return problems, err
 }
 
+// maxLocks bounds the locks of a baseline; more than a service has fields help nobody.
+const maxLocks = 500
+
 // lockProblems refuses locks that fix nothing, since they would look as if they did.
 func lockProblems(locks []string, effective policy.Effective) []policy.Problem {
+	if len(locks) > maxLocks {
+		return []policy.Problem{policy.At("locks").Is("too_many", maxLocks)}
+	}
 	var problems []policy.Problem
 	for i, lock := range locks {
 		fixes := lock == "/mode" || lock == ""

@@ -210,6 +210,7 @@ func whatMayNotBeWrittenIsRefusedAndChangesNothing(t *testing.T, d *policies.Doc
 		{"does not compile", sakura, policy.Baseline, doc(`{"level":9}`), "/level out_of_range"},
 		{"lock of nothing", sakura, policy.Baseline, doc(`{}`, "/levek"), "/locks/0 no_such_field"},
 		{"lock of everything", sakura, policy.Baseline, doc(`{}`, ""), "/locks/0 no_such_field"},
+		{"too many locks", sakura, policy.Baseline, doc(`{}`, make([]string, 501)...), "/locks too_many"},
 		{"body writes a baseline", wakaba, policy.Baseline, doc(`{}`), "/layer not_an_operator"},
 		{"body locks", wakaba, policy.Override, doc(`{}`, "/level"), "/locks not_an_operator"},
 		{"default layer", wakaba, policy.Default, doc(`{}`), "/layer unknown_layer"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sekikura/sekikura/store"
+	"github.com/sekikura/sekikura/tenant"
 )
 
 func changeRollsBack(t *testing.T, fresh func(testing.TB) Place) {
@@ -105,6 +106,54 @@ func brokenStays(t *testing.T, fresh func(testing.TB) Place) {
 	})
 	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("a second row in a unique index ends with %v, want ErrExists", err)
+	}
+}
+
+// nested would work on SQLite and not on PostgreSQL, if it were let through.
+func nested(t *testing.T, fresh func(testing.TB) Place) {
+	db := open(t, fresh(t))
+	add(t, db, village, "a", "b")
+	machine := store.Across{Name: "suite.machine", Reason: "試験", Machine: true, Select: allNames}
+	for what, within := range map[string]func(*store.Tx) error{
+		"an insert": func(tx *store.Tx) error { return tx.Insert(t.Context(), addName, "c") },
+		"a count": func(tx *store.Tx) error {
+			_, err := tx.Count(t.Context(), store.Count{Table: "things"})
+			return err
+		},
+		"a select": func(tx *store.Tx) error {
+			_, err := store.All(t.Context(), tx, allNames, text)
+			return err
+		},
+		"a job": func(tx *store.Tx) error { return tx.Enqueue(t.Context(), greet{"c"}, nil) },
+		"a read across": func(tx *store.Tx) error {
+			return tx.Across(t.Context(), machine, "", func(tenant.ID, store.Row) error { return nil })
+		},
+	} {
+		for _, read := range []func(*store.Tx) error{
+			func(tx *store.Tx) error {
+				_, err := store.All(t.Context(), tx, allNames, func(store.Row) (string, error) { return "", within(tx) })
+				return err
+			},
+			func(tx *store.Tx) error {
+				return tx.Across(t.Context(), machine, "", func(tenant.ID, store.Row) error { return within(tx) })
+			},
+		} {
+			if err := db.Change(t.Context(), village, system, read); err == nil {
+				t.Errorf("%s within the rows of a read was made", what)
+			}
+		}
+	}
+	err := db.View(t.Context(), func(v *store.View) error {
+		return v.Across(t.Context(), machine, func(tenant.ID, store.Row) error {
+			_, err := v.Revision(t.Context(), "settings")
+			return err
+		})
+	})
+	if err == nil {
+		t.Error("a revision within the rows of a view was read")
+	}
+	if got := names(t, db, village); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("left are %q", got)
 	}
 }
 

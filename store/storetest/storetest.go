@@ -38,6 +38,7 @@ func Run(t *testing.T, fresh func(testing.TB) Place) {
 		{"a change happens wholly or not at all", changeRollsBack},
 		{"a change by a person needs an audit record", unaudited},
 		{"after an error a change cannot commit", brokenStays},
+		{"a statement within the rows of another is refused", nested},
 		{"or replace overwrites what it names", orReplace},
 		{"concurrent changes are as if one after the other", concurrent},
 		{"changes that read what the other writes are repeated", writeSkew},
