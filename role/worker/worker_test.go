@@ -22,16 +22,12 @@ import (
 	"github.com/sekikura/sekikura/content/job"
 )
 
+// scratch is a folder that every account may enter; TestMain makes and removes it.
+var scratch string
+
 // built is the worker as it is shipped: static and stripped.
 var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sekikura-worker-test-")
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // the worker's account runs it
-		return "", err
-	}
-	file := filepath.Join(dir, "sekikura-worker")
+	file := filepath.Join(scratch, "sekikura-worker")
 	cmd := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", file, "github.com/sekikura/sekikura/cmd/sekikura-worker")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -49,11 +45,22 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	code := m.Run()
-	if file, err := built(); err == nil {
-		os.RemoveAll(filepath.Dir(file))
+	os.Exit(within(m))
+}
+
+// within runs the tests with a scratch folder.
+func within(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sekikura-worker-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // the worker's account runs what is in it
 	}
-	os.Exit(code)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	scratch = dir
+	return m.Run()
 }
 
 func binary(t testing.TB) string {
