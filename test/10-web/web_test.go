@@ -222,7 +222,7 @@ func TestNginxSeesNoSecondRequest(t *testing.T) {
 	}
 	origin := reserve.Addr().String()
 	_ = reserve.Close()
-	conf := fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; events {} http { access_log %[1]s/log; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s; server { listen %[2]s; location / { return 200 hello; } } }", dir, origin)
+	conf := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log stderr; events {} http { access_log %[1]s/log; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s; server { listen %[2]s; location / { return 200 hello; } } }", dir, origin)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
