@@ -194,7 +194,7 @@ func TestEveryMisbehaviourIsAFailureAndTheNextFileIsServed(t *testing.T) {
 		}{
 			{"panic", 0, Crashed, "the self test was asked to"},
 			{"spin", 0, Crashed, ""},
-			{"memory", 1 << 30, Crashed, "memory"},
+			{"memory", 1 << 30, Crashed, ""}, // mostly "out of memory", at times deep in the collector
 			{"output", 1001, TooLarge, ""},
 			{"garbage", 0, Malformed, ""},
 			{"exit", 0, Malformed, ""},
