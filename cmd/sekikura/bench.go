@@ -96,7 +96,7 @@ func benchDemo(ctx context.Context, out io.Writer) ([]figure, error) {
 		return nil, err
 	}
 	begun := time.Now()
-	self := exec.CommandContext(ctx, "/proc/self/exe", "demo", "--data", folder)
+	self := exec.CommandContext(ctx, "/proc/self/exe", "demo", "--data", folder) //nolint:gosec // this program, on a folder just made
 	self.Cancel = func() error { return self.Process.Signal(syscall.SIGINT) }
 	var said bytes.Buffer
 	self.Stdout, self.Stderr = &said, &said

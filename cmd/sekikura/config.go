@@ -204,8 +204,11 @@ func (c *Config) mistakes(text []byte) []mistake {
 	}
 	addresses := map[string]string{}
 	for _, a := range []struct{ key, value string }{
-		{"bus.listen", c.Bus.Listen}, {"logs.listen", c.Logs.Listen}, {"portal.listen", c.Portal.Listen},
-		{"edge.http", c.Edge.HTTP}, {"edge.https", c.Edge.HTTPS},
+		{"bus.listen", c.Bus.Listen},
+		{"logs.listen", c.Logs.Listen},
+		{"portal.listen", c.Portal.Listen},
+		{"edge.http", c.Edge.HTTP},
+		{"edge.https", c.Edge.HTTPS},
 	} {
 		_, port, err := net.SplitHostPort(a.value)
 		if err != nil {
@@ -230,9 +233,12 @@ func (c *Config) mistakes(text []byte) []mistake {
 		at("portal.certificate", "certificate and key go together")
 	}
 	for _, f := range []struct{ key, file string }{
-		{"portal.certificate", c.Portal.Certificate}, {"portal.key", c.Portal.Key},
-		{"edge.certificates", c.Edge.Certificates}, {"backup.s3.key_file", c.Backup.S3.KeyFile},
-		{"audit.heads", c.Audit.Heads}, {"backup.identity", c.Backup.Identity},
+		{"portal.certificate", c.Portal.Certificate},
+		{"portal.key", c.Portal.Key},
+		{"edge.certificates", c.Edge.Certificates},
+		{"backup.s3.key_file", c.Backup.S3.KeyFile},
+		{"audit.heads", c.Audit.Heads},
+		{"backup.identity", c.Backup.Identity},
 	} {
 		if f.file == "" {
 			continue

@@ -243,7 +243,7 @@ func (s *controlSettings) begin(ctx context.Context, register *tenants.Register,
 
 // demoTokensFile is where the control role leaves the tokens of a demonstration
 // for demo.json.
-const demoTokensFile = "demo-tokens.json"
+const demoTokensFile = "demo-tokens.json" //nolint:gosec // a file name
 
 // firstOperator adds the prefecture of the settings file to an empty register.
 func (s *controlSettings) firstOperator(ctx context.Context, register *tenants.Register) error {

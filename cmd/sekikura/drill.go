@@ -37,8 +37,7 @@ type drillResult struct {
 
 // drillWorld is what the cases act on.
 type drillWorld struct {
-	demo  *demoFile
-	drill bool // marks what is sent as 訓練
+	demo *demoFile
 }
 
 // drillCases are the 13 effect rows of the ministry's survey (K11), in the order

@@ -69,7 +69,7 @@ func (k *headKeeper) read() ([]store.Head, error) {
 
 // appendFile adds text to file and returns once it is on disk.
 func appendFile(file string, text []byte) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

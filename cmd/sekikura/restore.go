@@ -312,17 +312,33 @@ func (m *machine) handOver(into string) error {
 	}
 	for n, name := range map[uint32]string{1: "logs", 3: "control"} {
 		uid, gid := m.account(n)
-		err := filepath.WalkDir(filepath.Join(into, name), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, int(uid), int(gid))
-		})
-		if err != nil {
+		if err := giveAway(filepath.Join(into, name), int(uid), int(gid)); err != nil {
 			return fmt.Errorf("handing %s over to its account: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// giveAway changes the owner of folder and everything below it, and follows no
+// link out of it.
+func giveAway(folder string, uid, gid int) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // only a handle
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the running product cleans up, too
+		}
+		if err == nil {
+			err = root.Lchown(path, uid, gid)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
 }
 
 func restoreBody(ctx context.Context, m *machine, identity string, id tenant.ID, change string, out io.Writer) error {

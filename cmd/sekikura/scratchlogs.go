@@ -60,7 +60,7 @@ func startScratchLogs(ctx context.Context, dir string) (found *logs.Client, stop
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
-	self := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", "scratch-logs", dir)
+	self := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", "scratch-logs", dir) //nolint:gosec // this program
 	self.Args[0] = os.Args[0]
 	self.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := self.StdinPipe()

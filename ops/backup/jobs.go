@@ -47,8 +47,14 @@ var jobColumns = []string{"id", "kind", "state", "progress", "asked", "started",
 // Schema is what this package keeps in the control store: the jobs, under the operator.
 var Schema = store.Schema{Service: "backup", Migrations: []store.Migration{{Number: 1, Steps: []store.Step{ //nolint:gochecknoglobals // a constant
 	store.CreateTable{Name: "backup_job", Key: []string{"id"}, Columns: []store.Column{
-		{Name: "id"}, {Name: "kind"}, {Name: "state"}, {Name: "progress", Type: store.Float}, {Name: "asked", Type: store.Time},
-		{Name: "started", Type: store.Time}, {Name: "finished", Type: store.Time}, {Name: "error"},
+		{Name: "id"},
+		{Name: "kind"},
+		{Name: "state"},
+		{Name: "progress", Type: store.Float},
+		{Name: "asked", Type: store.Time},
+		{Name: "started", Type: store.Time},
+		{Name: "finished", Type: store.Time},
+		{Name: "error"},
 	}},
 }}}, Statements: []store.Statement{oneJob, openJobs, addJob, jobStarted, jobMoved, jobEnded, jobsBroken}}
 

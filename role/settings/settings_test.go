@@ -78,8 +78,10 @@ func serve(t *testing.T, source Source) (socket string) {
 	return socket
 }
 
-var village = tenant.Tenant{ID: "994413", Operator: "990001", Name: "若葉村", Hosts: []string{"www.vill.wakaba.example"}}
-var prefecture = tenant.Tenant{ID: "990001", Operator: "990001", Name: "さくら県"}
+var (
+	village    = tenant.Tenant{ID: "994413", Operator: "990001", Name: "若葉村", Hosts: []string{"www.vill.wakaba.example"}}
+	prefecture = tenant.Tenant{ID: "990001", Operator: "990001", Name: "さくら県"}
+)
 
 // word is a policy with one field, for a service "word".
 type word struct {

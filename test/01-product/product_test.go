@@ -63,13 +63,12 @@ type demo struct {
 // product is a running demonstration.
 type product struct {
 	demo
-	t      *testing.T
-	dir    string
-	cmd    *exec.Cmd
-	cancel func()
-	out    *lockedBuffer
-	web    *http.Client // a visitor of the published sites
-	api    *http.Client
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
+	out *lockedBuffer
+	web *http.Client // a visitor of the published sites
+	api *http.Client
 }
 
 type lockedBuffer struct {
