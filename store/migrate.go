@@ -103,6 +103,8 @@ func migrationApplied(ctx context.Context, s session, d dialect, service string,
 }
 
 // checksum covers what a migration does, not how this release writes it as SQL.
+// Only what a step sets counts, so that the types of steps can grow fields
+// without changing the checksums of old migrations.
 func checksum(m Migration) (string, error) {
 	h := sha256.New()
 	for _, step := range m.Steps {
@@ -110,9 +112,36 @@ func checksum(m Migration) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		var tree any
+		if err := json.Unmarshal(text, &tree); err != nil {
+			return "", err
+		}
+		if text, err = json.Marshal(whatIsSet(tree)); err != nil { // names in order
+			return "", err
+		}
 		fmt.Fprintf(h, "%T %s\n", step, text)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// whatIsSet is a tree of JSON without the members that have zero values.
+func whatIsSet(tree any) any {
+	switch tree := tree.(type) {
+	case map[string]any:
+		for name, value := range tree {
+			switch value {
+			case nil, false, "", 0.0:
+				delete(tree, name)
+			default:
+				tree[name] = whatIsSet(value)
+			}
+		}
+	case []any:
+		for i := range tree {
+			tree[i] = whatIsSet(tree[i])
+		}
+	}
+	return tree
 }
 
 // rowWall lets a transaction see the rows of the tenants it was opened for, and
