@@ -148,6 +148,39 @@ func TestAStubbornGroupIsKilledAfterItsDrainTime(t *testing.T) {
 	}
 }
 
+func TestPausesGrowToABoundAndStartAnewAfterAStableLife(t *testing.T) {
+	var b Backoff // the defaults
+	pause, total := time.Duration(0), time.Duration(0)
+	for range 20 {
+		before := pause
+		pause = b.next(pause, 0)
+		if total += pause; pause < before || pause > maxPause {
+			t.Fatalf("after a pause of %v comes one of %v", before, pause)
+		}
+	}
+	if pause != maxPause {
+		t.Errorf("the longest pause is %v, want %v", pause, maxPause)
+	}
+	for _, tt := range []struct{ before, lived, want time.Duration }{
+		{0, 0, minPause},
+		{minPause, 0, 2 * minPause},
+		{maxPause, stable - 1, maxPause},
+		{maxPause, stable, minPause},
+	} {
+		if got := b.next(tt.before, tt.lived); got != tt.want {
+			t.Errorf("after a pause of %v and a life of %v: %v, want %v", tt.before, tt.lived, got, tt.want)
+		}
+	}
+	low, high := time.Hour, time.Duration(0)
+	for range 1000 {
+		d := jitter(time.Second)
+		low, high = min(low, d), max(high, d)
+	}
+	if low < 750*time.Millisecond || high > 1250*time.Millisecond || high-low < 300*time.Millisecond {
+		t.Errorf("a second spreads over %v to %v, want a quarter to both sides", low, high)
+	}
+}
+
 func TestARestartGivesFreshSettingsAtOnce(t *testing.T) {
 	unready := true
 	s := start(t, Group{Name: "edge", Settings: func() ([]byte, error) {

@@ -21,21 +21,19 @@ const lastWords = 2 * time.Second
 
 // tend keeps g running until ctx ends.
 func (s *Supervisor) tend(ctx context.Context, g *tended) {
-	shortest, longest := either(s.Backoff.Min, minPause), either(s.Backoff.Max, maxPause)
 	s.awaitAfter(ctx, g)
-	pause := shortest
+	var pause time.Duration
 	for tries := 0; ctx.Err() == nil; tries++ {
 		began := time.Now()
 		wanted := s.live(ctx, g, tries)
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(began) >= either(s.Backoff.Stable, stable) {
-			pause = shortest
-		}
 		if wanted {
-			continue // a restart that somebody asked for needs no pause
+			pause = 0
+			continue // a restart that somebody asked for needs none
 		}
+		pause = s.Backoff.next(pause, time.Since(began))
 		s.set(g, func(st *GroupStatus) { st.State = Waiting })
 		wait := time.NewTimer(jitter(pause))
 		select {
@@ -44,9 +42,18 @@ func (s *Supervisor) tend(ctx context.Context, g *tended) {
 		case <-wait.C:
 		}
 		wait.Stop()
-		pause = min(2*pause, longest)
 	}
 	s.set(g, func(st *GroupStatus) { st.State, st.PID = Stopped, 0 })
+}
+
+// next is the pause before another start: before is the one before the process
+// that lived so long, 0 for the first.
+func (b Backoff) next(before, lived time.Duration) time.Duration {
+	shortest := either(b.Min, minPause)
+	if before == 0 || lived >= either(b.Stable, stable) {
+		return shortest
+	}
+	return min(2*before, max(shortest, either(b.Max, maxPause)))
 }
 
 // awaitAfter waits for the groups that g should come after.
