@@ -162,7 +162,7 @@ func runEdge(ctx context.Context, child *role.Child, log *slog.Logger) error {
 	web := &site.Server{
 		Directory: tenants, Policies: sites, Certificates: certificates, Inspector: inspector{firewall},
 		Journal: events, Sink: events, Log: log.With("service", "site"), Now: time.Now,
-		Name: "sekikura", Owner: s.Operator,
+		Name: "sekikura-" + string(s.Operator), Owner: s.Operator, Metrics: site.NewMetrics(),
 	}
 	if s.LocalOrigins {
 		web.MayDial = func(netip.AddrPort) bool { return true }
@@ -183,7 +183,7 @@ func runEdge(ctx context.Context, child *role.Child, log *slog.Logger) error {
 		}
 		return nil
 	})
-	if err := figures.Register(events); err != nil {
+	if err := figures.Register(events, web.Metrics, firewall); err != nil {
 		return errors.Join(err, end())
 	}
 	return errors.Join(child.Run(ctx, administrative,
