@@ -63,7 +63,9 @@ func (s *Shipper) place(ctx context.Context, js jetstream.JetStream, p *progress
 	if last == nil {
 		return nil
 	}
-	p.touched = max(p.touched, last.Sequence.Stream)
+	if last.Sequence.Stream >= p.touched {
+		p.touched, p.last = last.Sequence.Stream, msgs[len(msgs)-1].Headers().Get(jetstream.MsgIDHeader)
+	}
 	if replayed {
 		if err := s.Store.Flush(ctx); err != nil {
 			return err
@@ -79,6 +81,7 @@ func (s *Shipper) place(ctx context.Context, js jetstream.JetStream, p *progress
 			return err
 		}
 	}
+	p.placed = max(p.placed, last.Sequence.Stream)
 	s.count.note(last, rows, len(msgs), s.Now())
 	return nil
 }

@@ -79,7 +79,9 @@ type progress struct {
 	store   logs.State
 	boot    string
 	touched uint64 // the highest sequence that the store may have something of
-	sure    bool   // everything up to touched is in the store as it runs now
+	last    string // the id of the message that had it, "" when not known
+	placed  uint64 // everything up to here is in the store as it runs now
+	sure    bool   // placed still holds: nothing happened but that the bus was away
 	verify  bool   // rows that the store does not keep must be found
 }
 
@@ -125,6 +127,8 @@ func (s *Shipper) session(ctx context.Context, p *progress) error {
 	if err != nil {
 		return fmt.Errorf("reading the bus: %w", err)
 	}
+	joined := s.Conn.Stats().Reconnects
+	broken := func() bool { return s.Conn.Stats().Reconnects != joined }
 	state, err := s.Store.State(ctx)
 	if err != nil {
 		return err
@@ -133,32 +137,31 @@ func (s *Shipper) session(ctx context.Context, p *progress) error {
 	if err != nil {
 		return err
 	}
-	// A stream that is shorter than we know it lost its end, which was never
-	// acknowledged to anybody: its numbers are given out again.
-	known := p.stream.Equal(stream.Created) && stream.State.LastSeq >= p.touched
+	known := false
+	if p.stream.Equal(stream.Created) {
+		if known, err = s.same(ctx, js, p); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !known:
 		// A shipper before this one may have inserted anything up to here.
-		*p = progress{stream: stream.Created, touched: stream.State.LastSeq}
+		*p = progress{stream: stream.Created, touched: stream.State.LastSeq, verify: p.verify}
 	case !p.sure || state.Start != p.store.Start:
-		p.sure = false
+		p.placed = 0
 	}
-	sure, doubtful := uint64(0), uint64(0)
-	if p.sure {
-		sure = p.touched
-	} else {
-		doubtful = p.touched
-		if doubtful >= first {
-			if state, err = s.quiet(ctx); err != nil {
-				return err
-			}
+	p.sure = false
+	sure, doubtful := p.placed, p.touched
+	if doubtful > sure && doubtful >= first {
+		if state, err = s.quiet(ctx); err != nil {
+			return err
 		}
 	}
-	p.store, p.boot, p.sure = state, "", false
+	p.store, p.boot = state, ""
 	s.count.failing.Store(false)
 
 	batches, failed := make(chan []jetstream.Msg, 1), make(chan error, 1)
-	go func() { failed <- fetch(ctx, consumer, batches) }()
+	go func() { failed <- fetch(ctx, consumer, broken, batches) }()
 	defer func() { // the fetcher ends before the next session reads the same consumer
 		end()
 		for range batches { //nolint:revive // drained so that fetch can end
@@ -189,7 +192,7 @@ func (s *Shipper) session(ctx context.Context, p *progress) error {
 			s.count.failing.Store(false)
 		case <-tick.C:
 		}
-		if p.verify && p.touched > doubtful && doubtful > 0 {
+		if p.verify && p.placed >= doubtful {
 			p.verify = false
 		}
 		if len(marks) > 0 && s.Now().Sub(marks[0].at) >= s.settled() && s.Now().Sub(s.count.acked()) >= s.flush()/2 {
@@ -198,6 +201,29 @@ func (s *Shipper) session(ctx context.Context, p *progress) error {
 			}
 		}
 	}
+}
+
+// same tells whether the bus still has the message that we saw last under its
+// number. A bus that dies may have handed out messages that it had not synced nor
+// acknowledged: they are gone, and their numbers are given out again.
+func (s *Shipper) same(ctx context.Context, js jetstream.JetStream, p *progress) (bool, error) {
+	if p.touched == 0 || p.last == "" {
+		return false, nil
+	}
+	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	stream, err := js.Stream(limit, bus.Events)
+	if err != nil {
+		return false, fmt.Errorf("reading the bus: %w", err)
+	}
+	msg, err := stream.GetMsg(limit, p.touched)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return false, nil // removed since, or gone
+	case err != nil:
+		return false, fmt.Errorf("reading the bus: %w", err)
+	}
+	return msg.Header.Get(jetstream.MsgIDHeader) == p.last, nil
 }
 
 // quiet waits until the store works on no insert any more, and makes what it has
@@ -275,9 +301,13 @@ const fetchMessages = 16
 // errGap says that the bus skipped a message: it was lost on its way to us.
 var errGap = errors.New("a message of the bus did not arrive")
 
+// errBroken says that the connection to the bus broke meanwhile.
+var errBroken = errors.New("the bus was away")
+
 // fetch hands over the consumer's messages in order until ctx ends or something
-// is wrong with them, and closes batches.
-func fetch(ctx context.Context, consumer jetstream.Consumer, batches chan<- []jetstream.Msg) error {
+// is wrong with them, and closes batches. A connection that broke is an error even
+// if the client has mended it: the bus behind it may be another process.
+func fetch(ctx context.Context, consumer jetstream.Consumer, broken func() bool, batches chan<- []jetstream.Msg) error {
 	defer close(batches)
 	delivered := uint64(0)
 	for ctx.Err() == nil {
@@ -306,8 +336,14 @@ func fetch(ctx context.Context, consumer jetstream.Consumer, batches chan<- []je
 				if info.Delivered.Consumer != delivered {
 					return errGap
 				}
+				if broken() {
+					return errBroken
+				}
 				continue
 			}
+		}
+		if broken() {
+			return errBroken
 		}
 		select {
 		case batches <- msgs:

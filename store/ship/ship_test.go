@@ -1,6 +1,7 @@
 package ship_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,6 +67,8 @@ func child(text string) int {
 	case "bus":
 		s := &bus.Server{Listen: r.Listen, Dir: r.Dir, Token: r.Token, MaxBytes: r.MaxBytes, Readers: []string{ship.Reader}, Log: log}
 		err = s.Run(ctx)
+	case "produce":
+		err = produce(ctx, r, log)
 	case "ship":
 		var conn *nats.Conn
 		if conn, err = bus.Connect(ctx, bus.Address{URL: "nats://" + r.Listen, Token: r.Token, Name: "ship"}, log); err == nil {
@@ -80,11 +84,44 @@ func child(text string) int {
 	return 0
 }
 
+// produce appends without end and writes the ID of every acknowledged event to stdout.
+func produce(ctx context.Context, r role, log *slog.Logger) error {
+	conn, err := bus.Connect(ctx, bus.Address{URL: "nats://" + r.Listen, Token: r.Token, Name: "produce"}, log)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	producer, err := bus.NewProducer(conn)
+	if err != nil {
+		return err
+	}
+	bodies, err := tenant.NewDirectory(tenant.Tenant{ID: operator, Operator: operator}, tenant.Tenant{ID: village, Operator: operator}, tenant.Tenant{ID: city, Operator: operator})
+	if err != nil {
+		return err
+	}
+	j, err := journal.Open(journal.Config{Bus: producer, Tenants: bodies, Dir: r.Dir, Log: log, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		events := batch(10)
+		if err := j.Append(ctx, events); err != nil {
+			continue
+		}
+		for _, e := range events {
+			fmt.Println(e.ID)
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+	return nil
+}
+
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // process is a child that can be killed and started again as it was.
 type process struct {
 	role  role
+	out   io.Writer // stdout, or nil
 	cmd   *exec.Cmd
 	stdin io.Closer
 }
@@ -110,6 +147,9 @@ func (p *process) start(tb testing.TB) {
 	p.cmd = exec.Command(exe)
 	p.cmd.Env = append(os.Environ(), roleVariable+"="+string(text))
 	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr
+	if p.out != nil {
+		p.cmd.Stdout = p.out
+	}
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -461,6 +501,49 @@ func TestNothingIsLostOrDoubledWhenEverythingIsKilledInTurn(t *testing.T) {
 			time.Sleep(3 * time.Second)
 		}
 	})
+	p.same(t, acked)
+}
+
+func TestAKilledProducerLosesNothingThatItAcknowledged(t *testing.T) {
+	t.Parallel()
+	p := newPath(t, t.TempDir(), 0)
+	p.publisher(t)
+	var said bytes.Buffer
+	child := &process{role: p.bus.role, out: &said}
+	child.role.Name, child.role.Dir = "produce", t.TempDir()
+	child.start(t)
+	t.Cleanup(child.kill)
+	for range 3 {
+		time.Sleep(500 * time.Millisecond)
+		p.bus.kill()
+		time.Sleep(700 * time.Millisecond) // the spool is in use
+		child.restart(t)
+		time.Sleep(500 * time.Millisecond)
+		p.bus.start(t)
+		time.Sleep(700 * time.Millisecond) // the spool is being drained
+		child.restart(t)
+	}
+	time.Sleep(time.Second)
+	child.kill()
+	child.start(t) // what the last one left on disk is brought to the bus
+	acked := make(map[event.ID]bool)
+	defer child.kill()
+	// The buffer is written by a goroutine of each command, which ended with it.
+	time.Sleep(time.Second)
+	child.kill()
+	for line := range strings.Lines(said.String()) {
+		if id, err := event.ParseID(strings.TrimSpace(line)); err == nil { // the last line may be torn
+			acked[id] = true
+		}
+	}
+	if len(acked) < 100 {
+		t.Fatalf("only %d events were acknowledged", len(acked))
+	}
+	left, err := filepath.Glob(filepath.Join(child.role.Dir, "*.bad"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("segments %v are damaged, %v", left, err)
+	}
+	p.journal = p.open(t, child.role.Dir, 0) // and once more, should the bus have been slow
 	p.same(t, acked)
 }
 
