@@ -28,6 +28,9 @@ type Jobs struct {
 	Log   *slog.Logger // nil is silent
 }
 
+// noteWithin is how long cancelled jobs may take to have their end written down.
+const noteWithin = 5 * time.Second
+
 // Run works jobs until ctx ends, then lets running ones finish within Grace and
 // returns nil.
 func (j *Jobs) Run(ctx context.Context) error {
@@ -63,7 +66,7 @@ func (j *Jobs) Run(ctx context.Context) error {
 	if err := client.Stop(soft); err == nil {
 		return nil
 	}
-	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace+noteWithin)
 	defer cancel()
 	if err := client.StopAndCancel(hard); err != nil {
 		return fmt.Errorf("stopping the jobs: %w", err)

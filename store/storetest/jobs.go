@@ -115,3 +115,54 @@ func jobRetried(t *testing.T, fresh func(testing.TB) Place) {
 		t.Errorf("the job was attempted %d times, want 2", n)
 	}
 }
+
+func jobEndsFirst(t *testing.T, fresh func(testing.TB) Place) {
+	db := open(t, fresh(t))
+	started, release, ended := make(chan string, 2), make(chan struct{}), make(chan error, 2)
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[greet]) error {
+		started <- job.Args.Name
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		ended <- ctx.Err()
+		return ctx.Err()
+	}))
+	run := func(grace time.Duration) (stop func() error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- (&store.Jobs{DB: db, Workers: workers, Grace: grace}).Run(ctx) }()
+		return func() error { cancel(); return <-done }
+	}
+	enqueue := func(name string) {
+		change(t, db, village, func(tx *store.Tx) error { return tx.Enqueue(t.Context(), greet{name}, nil) })
+	}
+
+	stop := run(time.Minute)
+	enqueue("patient")
+	<-started
+	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // after Run has begun to stop, or before: both must do
+	if err := stop(); err != nil {
+		t.Errorf("Run ended with %v, want nil", err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("within its grace the job was stopped: %v", err)
+		}
+	default:
+		t.Error("Run ended before its job")
+	}
+
+	release = make(chan struct{}) // which nobody closes: only the end of its context ends the job
+	stop = run(10 * time.Millisecond)
+	enqueue("stubborn")
+	<-started
+	if err := stop(); err != nil {
+		t.Errorf("after the grace Run ended with %v, want nil", err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("after its grace the job was not stopped")
+	}
+}

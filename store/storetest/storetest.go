@@ -60,6 +60,7 @@ func Run(t *testing.T, fresh func(testing.TB) Place) {
 		{"a job exists exactly when its change does", jobs},
 		{"jobs of a service run by the clock", periodicJobs},
 		{"a worker that fails is asked again", jobRetried},
+		{"a running job may end before its worker does", jobEndsFirst},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, fresh) })
 	}
