@@ -269,8 +269,8 @@ func besiege(t *testing.T, f fixture) {
 		if got.status != http.StatusNotFound || got.problem() != "not_found" {
 			t.Errorf("%s %s as %s: %d %s, want 404", c.method, c.path, who, got.status, got.body)
 		}
-		changed(t, who, before, w.dump())
 	}
+	changed(t, "foreigners", before, w.dump())
 	c.token = token
 	if got := w.do(c); got.status < 200 || got.status > 299 {
 		t.Errorf("%s %s as its owner: %d %s, want success", c.method, c.path, got.status, got.body)
@@ -299,7 +299,7 @@ func changed(t *testing.T, who string, before, after map[string]string) {
 	t.Helper()
 	for table := range after {
 		if before[table] != after[table] {
-			t.Errorf("a refused request of the %s changed the table %s:\n got %s\nwant %s", who, table, after[table], before[table])
+			t.Errorf("refused requests of the %s changed the table %s:\n got %s\nwant %s", who, table, after[table], before[table])
 		}
 	}
 }

@@ -121,31 +121,26 @@ func newWorld(t *testing.T) *world {
 // it is nil.
 func newWorldOn(t *testing.T, found events.Logs) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Now().UTC().Truncate(time.Second), logs: new(fakeLogs), events: new(recorder), jobs: new(fakeJobs)}
-	ctx := context.Background()
-	w.file = filepath.Join(t.TempDir(), "control.db")
-	db, err := store.Open(ctx, store.Config{Path: w.file, Now: w.clock},
-		append(Schemas(), storepolicies.Schema)...)
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "control.db")
+	if err := os.WriteFile(file, template(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	return newWorldIn(t, store.Config{Path: file}, found)
+}
+
+// newWorldIn makes a world over a store that has the bodies.
+func newWorldIn(t *testing.T, conf store.Config, found events.Logs) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Now().UTC().Truncate(time.Second), logs: new(fakeLogs), events: new(recorder), jobs: new(fakeJobs)}
+	conf.Now = w.clock
+	w.file = conf.Path
+	db := open(t, conf)
 	w.db = db
 	if found == nil {
 		found = w.logs
 	}
 	directory := new(tenant.Directory)
-	register := &storetenants.Register{DB: db}
-	for _, b := range bodies() {
-		if _, err := register.Put(ctx, setUp, b, 0, "test"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := register.Load(ctx, directory); err != nil {
+	if _, err := (&storetenants.Register{DB: db}).Load(context.Background(), directory); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := account.NewSealer(bytes.Repeat([]byte{7}, 32))
@@ -170,6 +165,59 @@ func newWorldOn(t *testing.T, found events.Logs) *world {
 	w.http = httptest.NewTLSServer(w.server.Handler())
 	t.Cleanup(w.http.Close)
 	return w
+}
+
+func open(t *testing.T, conf store.Config) *store.DB {
+	t.Helper()
+	db, err := store.Open(context.Background(), conf, append(Schemas(), storepolicies.Schema)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// register writes the bodies into a store.
+func register(t *testing.T, db *store.DB) {
+	t.Helper()
+	for _, b := range bodies() {
+		if _, err := (&storetenants.Register{DB: db}).Put(context.Background(), setUp, b, 0, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var prepared struct {
+	once sync.Once
+	file []byte
+}
+
+// template is a store with the bodies in it, made once: its migrations are most
+// of the time that a world takes.
+func template(t *testing.T) []byte {
+	t.Helper()
+	prepared.once.Do(func() {
+		file := filepath.Join(t.TempDir(), "control.db")
+		db, err := store.Open(context.Background(), store.Config{Path: file}, append(Schemas(), storepolicies.Schema)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		register(t, db)
+		if err := db.Close(); err != nil { // folds the write-ahead log into the file
+			t.Fatal(err)
+		}
+		if prepared.file, err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if prepared.file == nil {
+		t.Fatal("the prepared store could not be made")
+	}
+	return prepared.file
 }
 
 // account adds an account with the password "password of LOGIN" that need not

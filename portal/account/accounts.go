@@ -92,14 +92,20 @@ var byLogin = store.Across{
 
 // find returns the account with a login name in the whole installation.
 func (a *Accounts) find(ctx context.Context, login string) (stored, error) {
-	found, err := stored{}, ErrNone
-	each := a.DB.Across(ctx, byLogin, "", machine, func(id tenant.ID, row store.Row) error {
-		s, scanErr := scan(row)
+	var found *stored
+	err := a.DB.Across(ctx, byLogin, "", machine, func(id tenant.ID, row store.Row) error {
+		s, err := scan(row)
 		s.Tenant = id
-		found, err = s, nil
-		return scanErr
+		found = &s
+		return err
 	}, login)
-	return found, errors.Join(each, err)
+	switch {
+	case err != nil:
+		return stored{}, err
+	case found == nil:
+		return stored{}, ErrNone
+	}
+	return *found, nil
 }
 
 // auditable is what an audit record tells of an account.

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,19 +125,22 @@ func (a *Accounts) ByToken(ctx context.Context, token string) (Account, Token, e
 	if !strings.HasPrefix(token, TokenPrefix) || len(token) > 100 {
 		return Account{}, Token{}, ErrNone
 	}
-	found, err := Token{}, ErrNone
-	each := a.DB.Across(ctx, byToken, "", machine, func(id tenant.ID, row store.Row) error {
-		t, scanErr := scanToken(row)
+	var found *Token
+	err := a.DB.Across(ctx, byToken, "", machine, func(id tenant.ID, row store.Row) error {
+		t, err := scanToken(row)
 		t.Tenant = id
-		found, err = t, nil
-		return scanErr
+		found = &t
+		return err
 	}, tokenHash(token))
-	if err := errors.Join(each, err); err != nil {
+	switch {
+	case err != nil: // not ErrNone: a store that is away must not look like a revoked token
 		return Account{}, Token{}, err
+	case found == nil:
+		return Account{}, Token{}, ErrNone
 	}
 	if !a.Now().Before(found.Expires) {
-		return Account{}, found, ErrNone
+		return Account{}, *found, ErrNone
 	}
 	acc, err := a.Current(ctx, found.Tenant, found.Login, found.generation)
-	return acc, found, err
+	return acc, *found, err
 }
