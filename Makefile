@@ -67,7 +67,7 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB) portal/text -type f \
 		-not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test/*' -not -name '*.go' 2>/dev/null)
 	@echo "== screens"
-	cd $(WEB) && npm run build
+	cd $(WEB) && npm run build -- --logLevel warn
 
 .PHONY: test
 test: packages-test web ## Set up and run every test
