@@ -211,7 +211,7 @@ func (a *API) todo(ctx context.Context, who *access.Identity, now time.Time) []T
 		for _, p := range pending {
 			list = append(list, Todo{
 				ID: "approve-" + p.Document.Service, Code: "approve_emergency", Args: []any{p.Document.Service, p.Document.Change.By},
-				Minutes: 5, Due: p.Document.Change.ApproveBy, Href: "/web/policy/" + p.Document.Service, VerbCode: "look",
+				Minutes: 5, Due: p.Document.Change.ApproveBy, Href: "/bodies/" + string(who.Tenant.ID) + "/policies/" + p.Document.Service, VerbCode: "look",
 			})
 		}
 	}
@@ -298,17 +298,17 @@ func (a *API) operator(ctx context.Context) (*rest.Body[Home], error) {
 	return &rest.Body[Home]{Body: h}, nil
 }
 
+// worst is the one line over all bodies, with how many are in that state.
 func worst(bodies []BodyState) (word, reason string, args []any) {
 	for _, state := range []string{"act", "unknown"} {
 		n := 0
 		for _, b := range bodies {
 			if b.State == state {
 				n++
-				reason = b.ReasonCode
 			}
 		}
 		if n > 0 {
-			return state, reason, []any{n}
+			return state, "bodies_" + state, []any{n}
 		}
 	}
 	return "safe", "all_ok", nil
