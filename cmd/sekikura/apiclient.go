@@ -27,18 +27,21 @@ type apiClient struct {
 
 // newAPIClient trusts the certificates in the file ca ("" for the system's).
 func newAPIClient(base, token, ca string) (*apiClient, error) {
-	settings := &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		roots, err := readRoots(ca)
-		if err != nil {
-			return nil, err
-		}
-		settings.RootCAs = roots
+	if ca == "" {
+		return apiClientWith(base, token, nil), nil
 	}
+	roots, err := readRoots(ca)
+	return apiClientWith(base, token, roots), err
+}
+
+// apiClientWith trusts roots, nil for the system's.
+func apiClientWith(base, token string, roots *x509.CertPool) *apiClient {
 	return &apiClient{
 		base: strings.TrimSuffix(base, "/"), token: token,
-		web: &http.Client{Timeout: apiTimeout, Transport: &http.Transport{TLSClientConfig: settings, ForceAttemptHTTP2: true}},
-	}, nil
+		web: &http.Client{Timeout: apiTimeout, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, ForceAttemptHTTP2: true,
+		}},
+	}
 }
 
 func readRoots(ca string) (*x509.CertPool, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -27,7 +28,7 @@ func commands(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(), roleCommand(), demoCommand(), checkCommand(), drillCommand(),
-		auditCommand(), backupCommand(), restoreCommand(), scratchLogsCommand(), benchCommand(), versionCommand(),
+		accountCommand(), auditCommand(), backupCommand(), restoreCommand(), scratchLogsCommand(), benchCommand(), versionCommand(),
 		statusCommand(), tenantsCommand(), eventsCommand(), policyCommand(),
 	)
 	for _, c := range root.Commands() {
@@ -84,19 +85,51 @@ func checkCommand() *cobra.Command {
 }
 
 func drillCommand() *cobra.Command {
-	var demo string
+	var demo, config, tokenFile, ca string
+	var yes bool
 	c := &cobra.Command{
 		Use: "drill", Short: "run one real case for each effect and outage lesson that is built", Args: cobra.NoArgs,
+		Long: `drill sends real attacks and prints what stopped each, after how long, and under
+which event it is found. It doubles as the acceptance test (検査調書).
+
+drill --demo DIR/demo.json        against a running demonstration
+drill --config FILE --token-file FILE   against an installation in use: it asks
+  first, attacks the first published site only, and marks everything as 訓練`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := readDemo(demo)
+			if (demo == "") == (config == "") {
+				return usageError{errors.New("say against what: --demo FILE, or --config FILE --token-file FILE")}
+			}
+			if demo != "" {
+				d, err := readDemo(demo)
+				if err != nil {
+					return err
+				}
+				world, err := demoWorld(d)
+				if err != nil {
+					return err
+				}
+				return drill(c.Context(), world, filepath.Dir(demo), c.OutOrStdout())
+			}
+			conf, err := loadConfig(config)
 			if err != nil {
 				return err
 			}
-			return drill(c.Context(), &drillWorld{demo: d}, filepath.Dir(demo), c.OutOrStdout())
+			world, err := realWorld(c.Context(), conf, tokenFile, ca)
+			if err != nil {
+				return err
+			}
+			if !yes && !agreed(c.InOrStdin(), c.OutOrStdout(), world) {
+				return errors.New("nothing was sent")
+			}
+			return drill(c.Context(), world, ".", c.OutOrStdout())
 		},
 	}
-	c.Flags().StringVar(&demo, "demo", "", "demo.json of a running demonstration")
-	required(c, "demo")
+	f := c.Flags()
+	f.StringVar(&demo, "demo", "", "demo.json of a running demonstration")
+	f.StringVar(&config, "config", "", "the settings file of an installation in use")
+	f.StringVar(&tokenFile, "token-file", "", "with --config: a file that holds an API token of the prefecture")
+	f.StringVar(&ca, "ca", "", "with --config: a file of certificates to trust (PEM); the system's if empty")
+	f.BoolVar(&yes, "yes", false, "with --config: do not ask")
 	return c
 }
 

@@ -40,6 +40,7 @@ type controlSettings struct {
 	Logs        logStore
 	Operator    OperatorConfig
 	Certificate certificate
+	PortalURL   string
 	StatusFile  string
 	AccountKey  []byte
 	HeadsKey    []byte
@@ -76,7 +77,7 @@ func share(folder string) []string {
 func (m *machine) controlSettings() ([]byte, error) {
 	s := controlSettings{
 		Dir: m.path("control"), StoreURL: m.conf.Store.URL, Bus: m.busAccess(), Logs: m.logStore(), Operator: m.conf.Operator,
-		StatusFile: m.path("run", "status.json"), AccountKey: m.keys.Account, HeadsKey: m.keys.Heads, Demo: m.demo,
+		PortalURL: m.portalURL(), StatusFile: m.path("run", "status.json"), AccountKey: m.keys.Account, HeadsKey: m.keys.Heads, Demo: m.demo,
 		Heads: []string{m.path("control", "heads")},
 	}
 	if m.conf.Audit.Heads != "" {
@@ -116,6 +117,9 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	}
 	defer db.Close() //nolint:errcheck // every change is committed
 	figures.Check("control store", db.Ping)
+	if err := figures.Register(role.Figures{File: s.StatusFile, Now: time.Now}); err != nil {
+		return err
+	}
 
 	directory := new(tenant.Directory)
 	register := &tenants.Register{DB: db}
@@ -126,7 +130,7 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	}
 	accounts := &account.Accounts{DB: db, Directory: directory, Keys: keys, Now: time.Now}
 	accounts.Open()
-	if err := s.begin(ctx, register, documents, accounts, directory); err != nil {
+	if err := s.begin(ctx, register, documents, accounts, directory, log); err != nil {
 		return err
 	}
 	if _, err := register.Load(ctx, directory); err != nil {
@@ -170,6 +174,7 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
 		role.Role{Name: "settings", Run: serveHTTP(push, &settings.Server{Source: pushed{documents}, Log: log}, nil)},
 		role.Role{Name: "audit-heads", Run: heads.Run},
+		role.Role{Name: "first-login", Run: s.removeFirstLogin(accounts, log)},
 		role.Role{Name: "portal", Run: serveHTTP(door, people.Handler(), secure)},
 	)...), end())
 }
@@ -221,9 +226,9 @@ func schemas() []store.Schema {
 }
 
 // begin writes the operator, or the demonstration, into the store.
-func (s *controlSettings) begin(ctx context.Context, register *tenants.Register, documents *policies.Documents, accounts *account.Accounts, directory *tenant.Directory) error {
+func (s *controlSettings) begin(ctx context.Context, register *tenants.Register, documents *policies.Documents, accounts *account.Accounts, directory *tenant.Directory, log *slog.Logger) error {
 	if s.Demo == nil {
-		return s.firstOperator(ctx, register)
+		return s.firstOperator(ctx, register, accounts, directory, log)
 	}
 	file := filepath.Join(s.Dir, demoTokensFile)
 	if old, err := readDemoTokens(file); err == nil && old.Nonce == s.Demo.Nonce {
@@ -244,18 +249,6 @@ func (s *controlSettings) begin(ctx context.Context, register *tenants.Register,
 // demoTokensFile is where the control role leaves the tokens of a demonstration
 // for demo.json.
 const demoTokensFile = "demo-tokens.json" //nolint:gosec // a file name
-
-// firstOperator adds the prefecture of the settings file to an empty register.
-func (s *controlSettings) firstOperator(ctx context.Context, register *tenants.Register) error {
-	_, err := register.Get(ctx, s.Operator.ID)
-	if !errors.Is(err, store.ErrNone) {
-		return err
-	}
-	_, err = register.Put(ctx, store.System("setup"), tenant.Tenant{
-		ID: s.Operator.ID, Operator: s.Operator.ID, Name: s.Operator.Name, Kind: tenant.Prefecture,
-	}, 0, "setup")
-	return err
-}
 
 // drainHTTP is how long requests under way may take when a role ends.
 const drainHTTP = 5 * time.Second

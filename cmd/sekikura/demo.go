@@ -231,11 +231,11 @@ func port(address string) string {
 
 // answers makes sure that every site and the portal answer for real.
 func (d *demoFile) answers(ctx context.Context) error {
-	w := &drillWorld{demo: d}
-	web, err := w.visitor()
+	w, err := demoWorld(d)
 	if err != nil {
 		return err
 	}
+	web := w.visitor()
 	defer web.CloseIdleConnections()
 	for _, t := range d.Tenants {
 		if err := until(ctx, func() error {
@@ -250,11 +250,7 @@ func (d *demoFile) answers(ctx context.Context) error {
 	}
 	return until(ctx, func() error {
 		for _, token := range []string{d.Admin.Token, d.Tenants[0].Token} {
-			api, err := w.api(token)
-			if err != nil {
-				return err
-			}
-			if err := api.get(ctx, "/events?since=1h&limit=1", nil); err != nil {
+			if err := w.as(token).get(ctx, "/events?since=1h&limit=1", nil); err != nil {
 				return err
 			}
 		}

@@ -28,6 +28,8 @@ func TestExitCodesTellUsageFromFailure(t *testing.T) {
 		{[]string{"check", "surplus", "--config", good}, exitUsage, "surplus"},
 		{[]string{"chek"}, exitUsage, "chek"},
 		{[]string{"drill", "--demo", "/does/not/exist"}, exitFailed, "is the demonstration running?"},
+		{[]string{"drill"}, exitUsage, "--demo"},
+		{[]string{"drill", "--config", good}, exitUsage, "--token-file"},
 		{[]string{"events"}, exitUsage, "--demo"},
 		{[]string{"policy", "show", "994413"}, exitUsage, "2 arg"},
 		{[]string{"audit", "verify"}, exitUsage, "--config"},
@@ -70,7 +72,7 @@ func TestKeysAreMadeOnceAndRefusedWhenSpoilt(t *testing.T) {
 
 func TestTheDrillFailsWhenABuiltCaseFails(t *testing.T) {
 	var out bytes.Buffer
-	world := &drillWorld{demo: &demoFile{CA: "/does/not/exist", Tenants: make([]demoTenant, 3)}}
+	world := &drillWorld{api: "https://127.0.0.1:1", edge: "127.0.0.1:1", sites: []drillSite{{Tenant: "994413", Host: "www.example"}}}
 	dir := t.TempDir()
 	if err := drill(context.Background(), world, dir, &out); !errors.Is(err, errSaid) {
 		t.Errorf("the drill against nothing returned %v, want a failure", err)
@@ -80,5 +82,14 @@ func TestTheDrillFailsWhenABuiltCaseFails(t *testing.T) {
 	}
 	if saved, err := filepath.Glob(filepath.Join(dir, "drill-*.json")); err != nil || len(saved) != 1 {
 		t.Errorf("saved tables: %v, %v, want one", saved, err)
+	}
+}
+
+func TestADrillOnAnInstallationInUseAsksFirst(t *testing.T) {
+	world := &drillWorld{sites: []drillSite{{Host: "www.example"}}}
+	for answer, want := range map[string]bool{"訓練\n": true, "訓練": true, "y\n": false, "\n": false, "": false} {
+		if got := agreed(strings.NewReader(answer), new(bytes.Buffer), world); got != want {
+			t.Errorf("the answer %q begins the drill: %v, want %v", answer, got, want)
+		}
 	}
 }
