@@ -6,12 +6,13 @@ import { Icon } from '../part/Icon'
 import type { IconName } from '../part/icons'
 
 export function UserMenu({ onHelp }: { onHelp: () => void }) {
-  const { t } = useText()
+  const { t, language, setLanguage } = useText()
   const { me, can, signOut } = useSession()
   const { go } = useRouter()
   const items: { id: string; icon: IconName; act: () => void }[] = [
     { id: 'account', icon: 'user', act: () => go('/account') },
     ...(can('token.own') ? [{ id: 'tokens', icon: 'key' as const, act: () => go('/account/tokens') }] : []),
+    { id: 'language', icon: 'globe', act: () => setLanguage(language === 'ja' ? 'en' : 'ja') },
     { id: 'keys', icon: 'form', act: onHelp },
     { id: 'sign_out', icon: 'leave', act: () => void signOut() },
   ]
@@ -29,7 +30,7 @@ export function UserMenu({ onHelp }: { onHelp: () => void }) {
           {items.map((i) => (
             <MenuItem key={i.id} id={i.id} className="flex min-h-12 cursor-pointer items-center gap-3 px-4 data-[focused]:bg-blue-50">
               <Icon name={i.icon} />
-              {t('menu.' + i.id)}
+              {i.id === 'language' ? <span lang={language === 'ja' ? 'en' : 'ja'}>{t('frame.other_language')}</span> : t('menu.' + i.id)}
             </MenuItem>
           ))}
         </Menu>

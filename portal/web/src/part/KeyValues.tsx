@@ -13,7 +13,7 @@ export function KeyValues({ rows, narrow = false }: { rows: KeyValue[]; narrow?:
     <dl className="flex flex-col">
       {rows.map((r) => (
         <div key={r.key} className={`flex items-start gap-3 border-b border-hair py-2 ${narrow ? '' : 'max-md:flex-col max-md:gap-0'}`}>
-          <dt className={`shrink-0 text-ink-2 ${narrow ? 'w-[7.5em]' : 'w-[11em]'}`}>{r.label}</dt>
+          <dt className={`shrink-0 text-ink-2 ${narrow ? 'w-[6.75em]' : 'w-[11em]'}`}>{r.label}</dt>
           <dd className="flex min-w-0 grow items-start justify-between gap-2">
             <div className="min-w-0">{r.value}</div>
             {r.action}

@@ -77,6 +77,7 @@ export function PolicyEditor({ path, layer, load, fallback, body, service, field
       return
     }
     if (errors.length === 0) setAsking('apply')
+    else document.querySelector('main [role="alert"]')?.scrollIntoView({ block: 'center' })
   }
   const write = async (why: Why) => {
     setBusy(true)

@@ -16,7 +16,7 @@ export function Outside({ title, children }: { title: string; children: ReactNod
           <Mark />
           {t('product')}
         </span>
-        <LanguageSwitch />
+        <LanguageSwitch always />
       </header>
       <main className="mx-auto flex w-full max-w-[520px] grow flex-col gap-6 px-4 py-14 max-md:py-6">
         <div className="card flex flex-col gap-6 p-8 max-md:p-5">

@@ -11,6 +11,8 @@ export interface Text {
   t: (key: string, args?: TextArgs) => string
   /** The sentence of a code that the server sent, or of other when this build does not know it. */
   code: (prefix: string, code: string | undefined, args: TextArgs | undefined, other: string) => string
+  /** The words for a code, or the code itself where it has none. */
+  name: (prefix: string, code: string) => string
 }
 
 const stored = 'sekikura.language'
@@ -69,6 +71,7 @@ export function TextProvider({ children }: { children: ReactNode }) {
       },
       t,
       code: (prefix, code, args, other) => (code && known[prefix + code] !== undefined ? t(prefix + code, args) : t(other, args)),
+      name: (prefix, code) => known[prefix + code] ?? code,
     }
   }, [language, catalogue])
   if (!catalogue) return null

@@ -6,7 +6,7 @@ import { useText } from '../../text/text'
 
 /** One record of the chain with what was before and after. */
 export function AuditDrawer({ record, onClose }: { record: AuditRecord; onClose: () => void }) {
-  const { t, code, language } = useText()
+  const { t, name, language } = useText()
   const block = (value: unknown) => <pre className="max-h-60 overflow-auto rounded-8 bg-side p-3 font-mono text-14 whitespace-pre-wrap wrap-anywhere">{JSON.stringify(value, null, 1)}</pre>
   return (
     <Drawer title={t('audit.one', { n: record.seq })} onClose={onClose}>
@@ -16,7 +16,7 @@ export function AuditDrawer({ record, onClose }: { record: AuditRecord; onClose:
           { key: 'time', label: t('event.time'), value: moment(record.time, language, 'second') },
           { key: 'actor', label: t('audit.actor'), value: <span className="wrap-anywhere">{record.actor}</span> },
           { key: 'address', label: t('audit.address'), value: record.address || '—' },
-          { key: 'action', label: t('audit.action'), value: code('audit.act.', record.action, undefined, 'event.raw').replace(t('event.raw'), record.action) },
+          { key: 'action', label: t('audit.action'), value: name('audit.act.', record.action) },
           { key: 'object', label: t('audit.object'), value: <span className="wrap-anywhere">{record.object || '—'}</span> },
           { key: 'reason', label: t('audit.reason'), value: record.reason || '—' },
           { key: 'hash', label: t('audit.hash'), value: <span className="font-mono text-14 wrap-anywhere">{record.hash}</span> },

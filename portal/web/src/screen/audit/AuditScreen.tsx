@@ -26,7 +26,7 @@ const page = 100
 
 /** 監査: who did what, newest first, and whether the chain holds. */
 export function AuditScreen() {
-  const { t, code, language } = useText()
+  const { t, name, language } = useText()
   const { me } = useSession()
   const { query, narrow } = useRouter()
   const bodies = useBodies()
@@ -89,8 +89,8 @@ export function AuditScreen() {
                     columns={[
                       { key: 'time', label: t('event.time'), className: 'whitespace-nowrap', cell: (r) => moment(r.time, language, 'second') },
                       { key: 'actor', label: t('audit.actor'), className: 'wrap-anywhere', cell: (r) => r.actor },
-                      { key: 'action', label: t('audit.action'), cell: (r) => code('audit.act.', r.action, undefined, 'event.raw').replace(t('event.raw'), r.action) },
-                      { key: 'object', label: t('audit.object'), className: 'wrap-anywhere', cell: (r) => r.object || '—' },
+                      { key: 'action', label: t('audit.action'), cell: (r) => name('audit.act.', r.action) },
+                      { key: 'object', label: t('audit.object'), className: 'wrap-anywhere', cell: (r) => (r.object ? name('audit.act.', r.object) : '—') },
                       { key: 'reason', label: t('audit.reason'), className: 'wrap-anywhere', cell: (r) => r.reason || '—' },
                     ]}
                     empty={

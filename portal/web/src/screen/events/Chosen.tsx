@@ -12,17 +12,13 @@ interface Props {
 
 /** What narrows the rows beside the query, each to be taken away. */
 export function Chosen({ now, onChange }: Props) {
-  const { t, code } = useText()
+  const { t, name } = useText()
   const names = useBodyNames()
-  const named = (field: string) => {
-    const said = code('field.', field, undefined, 'event.raw')
-    return said === t('event.raw') ? field : said
-  }
+  const named = (field: string) => name('field.', field)
   const say = (field: string, value: string) => {
     if (field === 'tenant') return names?.get(value) ?? value
     const prefix = codes[field]
-    const said = prefix ? code(prefix, value, undefined, 'event.raw') : t('event.raw')
-    return said === t('event.raw') ? value : said
+    return prefix ? name(prefix, value) : value
   }
   const chips: { key: string; label: string; off: () => void }[] = []
   const simple: [keyof Narrowing, string][] = [
@@ -31,9 +27,9 @@ export function Chosen({ now, onChange }: Props) {
     ['action', 'event.action'],
     ['outcome', 'event.outcome'],
   ]
-  for (const [name, field] of simple) {
-    const value = now[name]
-    if (typeof value === 'string' && value) chips.push({ key: name, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ [name]: undefined }) })
+  for (const [param, field] of simple) {
+    const value = now[param]
+    if (typeof value === 'string' && value) chips.push({ key: param, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ [param]: undefined }) })
   }
   for (const one of now.only) {
     const [field, value] = split(one)

@@ -23,7 +23,7 @@ interface Props {
 
 /** All that an event says, as rows of name and value. */
 export function EventFacts({ event, onNarrow, narrow = false }: Props) {
-  const { t, code, language } = useText()
+  const { t, name, language } = useText()
   const names = useBodyNames()
   const known = first.filter((f) => event[f])
   const rest = Object.keys(event).filter((f) => event[f] && !first.includes(f) && !hidden.has(f)).sort()
@@ -34,13 +34,11 @@ export function EventFacts({ event, onNarrow, narrow = false }: Props) {
     if (bytes.has(field)) return size(Number(value), language)
     const prefix = codes[field]
     if (!prefix) return value
-    const said = code(prefix, value, undefined, 'event.raw')
-    return said === t('event.raw') ? value : said
+    return name(prefix, value)
   }
   const rows = [...known, ...rest].map((field): KeyValue => {
     const value = event[field] ?? ''
-    const named = code('field.', field, undefined, 'event.raw')
-    const label = named === t('event.raw') ? field : named
+    const label = name('field.', field)
     return {
       key: field,
       label,

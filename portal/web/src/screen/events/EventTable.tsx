@@ -15,12 +15,12 @@ interface Props {
 
 /** Events as dense rows, newest first; rows of a stats query as their own columns. */
 export function EventTable({ events, empty, onOpen, selected }: Props) {
-  const { t, code, language } = useText()
+  const { t, code, name, language } = useText()
   const names = useBodyNames()
   const first = events[0]
   if (first && !first['event.id']) {
-    const columns = Object.keys(first).map((k): Column<EventRow> => ({ key: k, label: code('field.', k, undefined, 'event.raw'), cell: (e) => e[k] ?? '' }))
-    return <DataTable dense caption={t('events.rows')} rows={events} rowKey={(e) => JSON.stringify(e)} columns={columns.map((c) => ({ ...c, label: c.label === t('event.raw') ? c.key : c.label }))} empty={empty} />
+    const columns = Object.keys(first).map((k): Column<EventRow> => ({ key: k, label: name('field.', k), cell: (e) => e[k] ?? '' }))
+    return <DataTable dense caption={t('events.rows')} rows={events} rowKey={(e) => JSON.stringify(e)} columns={columns} empty={empty} />
   }
   const today = events.every((e) => sameDay(e._time ?? '', Date.now()))
   const columns: Column<EventRow>[] = [
@@ -43,7 +43,7 @@ export function EventTable({ events, empty, onOpen, selected }: Props) {
       key: 'what',
       label: t('event.what'),
       className: 'md:min-w-[110px] wrap-anywhere',
-      cell: (e) => (e['http.request.method'] ? `${e['http.request.method']} ${e['url.path'] ?? ''}` : code('action.event.', e['event.action'], undefined, 'action.event.other')),
+      cell: (e) => (e['http.request.method'] ? `${e['http.request.method']} ${e['url.path'] ?? ''}` : name('action.event.', e['event.action'] ?? '')),
     },
     { key: 'outcome', label: t('event.outcome'), className: 'whitespace-nowrap', cell: (e) => <Outcome event={e} /> },
   ]

@@ -13,13 +13,12 @@ interface Props {
 
 /** The commonest values of some fields, to narrow by; a value that was chosen stays to be taken back. */
 export function FacetList({ facets, only, onChange }: Props) {
-  const { t, code, language } = useText()
+  const { name, language } = useText()
   const names = useBodyNames()
   const say = (field: string, value: string) => {
     if (field === 'tenant') return names?.get(value) ?? value
     const prefix = codes[field]
-    const said = prefix ? code(prefix, value, undefined, 'event.raw') : t('event.raw')
-    return said === t('event.raw') ? value : said
+    return prefix ? name(prefix, value) : value
   }
   return (
     <div className="flex flex-col gap-5">
@@ -29,7 +28,7 @@ export function FacetList({ facets, only, onChange }: Props) {
         if (values.length === 0) return null
         return (
           <fieldset key={f.name} className="flex min-w-0 flex-col">
-            <legend className="mb-1 font-700">{code('field.', f.name, undefined, 'event.raw')}</legend>
+            <legend className="mb-1 font-700">{name('field.', f.name)}</legend>
             {values.slice(0, 8).map((v) => {
               const key = `${f.name}=${v.value}`
               return (

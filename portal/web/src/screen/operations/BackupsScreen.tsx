@@ -20,7 +20,7 @@ import { OperationsTabs } from './OperationsTabs'
 
 /** Backups: which there are, whether the last could be restored, and one more now. */
 export function BackupsScreen() {
-  const { t, code, language } = useText()
+  const { t, name, language } = useText()
   const { can } = useSession()
   const load = useLoad<Backups>('/backups', 30_000)
   const [job, setJob] = useState<string>()
@@ -64,7 +64,7 @@ export function BackupsScreen() {
                   columns={[
                     { key: 'time', label: t('backup.time'), cell: (b) => moment(b.time, language) },
                     { key: 'ok', label: t('user.state'), cell: (b) => <State tone={b.ok ? 'ok' : 'urgent'}>{t(b.ok ? 'backup.ok' : 'backup.broken')}</State> },
-                    { key: 'kind', label: t('backup.kind'), cell: (b) => code('backup.kind.', b.kind, undefined, 'event.raw').replace(t('event.raw'), b.kind) },
+                    { key: 'kind', label: t('backup.kind'), cell: (b) => name('backup.kind.', b.kind) },
                     { key: 'size', label: t('backup.size'), right: true, cell: (b) => size(b.size, language) },
                     { key: 'where', label: t('backup.where'), cell: (b) => <span className="wrap-anywhere">{b.destination || '—'}</span> },
                     { key: 'lock', label: t('backup.lock'), cell: (b) => (b.locked_until ? t('policy.until', { day: moment(b.locked_until, language) }) : t('backup.unlocked')) },

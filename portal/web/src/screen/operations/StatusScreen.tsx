@@ -13,7 +13,7 @@ import { partTone } from './partTone'
 
 /** The product's own parts: what runs, since when, and what this machine cannot do. */
 export function StatusScreen() {
-  const { t, code, language } = useText()
+  const { t, name, language } = useText()
   const load = useLoad<Status>('/status', 10_000)
   return (
     <Page title={t('room.operations')}>
@@ -30,7 +30,7 @@ export function StatusScreen() {
                     rows={s.parts}
                     rowKey={(p) => p.group}
                     columns={[
-                      { key: 'group', label: t('parts.one'), cell: (p) => <span className="font-700">{code('parts.name.', p.group, undefined, 'event.raw').replace(t('event.raw'), p.group)}</span> },
+                      { key: 'group', label: t('parts.one'), cell: (p) => <span className="font-700">{name('parts.name.', p.group)}</span> },
                       {
                         key: 'state',
                         label: t('user.state'),
@@ -54,7 +54,7 @@ export function StatusScreen() {
                   <dl>
                     {absent.map(([what, why]) => (
                       <div key={what} className="flex flex-wrap gap-x-6 border-hair py-3 not-last:border-b">
-                        <dt className="w-[12em] font-700">{code('absent.', what, undefined, 'event.raw').replace(t('event.raw'), what)}</dt>
+                        <dt className="w-[12em] font-700">{name('absent.', what)}</dt>
                         <dd className="text-ink-2">{why}</dd>
                       </div>
                     ))}
