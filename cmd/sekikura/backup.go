@@ -38,11 +38,11 @@ type copies struct {
 	Operator tenant.ID
 	Signing  []byte // ed25519 seed
 	Objects  []byte // wraps the bodies' data keys, and seals settings
+	Heads    []byte // ed25519 seed of the audit chains' heads
 	S3       s3Keys
 	Identity string // age identity for drills on this machine; "" for none
 	Logs     logStore
-	Retain   time.Duration // of the log store
-	StoreURL string
+	Retain   time.Duration     // of the log store
 	Machine  map[string][]byte // the settings file and certificates, by name
 }
 
@@ -52,8 +52,8 @@ func (m *machine) copies() (*copies, error) {
 		return nil, nil //nolint:nilnil // no backups are configured
 	}
 	c := &copies{
-		Conf: m.conf.Backup, Data: m.conf.Data, Operator: m.conf.Operator.ID, Signing: m.keys.Backup, Objects: m.keys.Objects,
-		Logs: m.logStore(), Retain: m.conf.Logs.Retention.Duration(), StoreURL: m.conf.Store.URL,
+		Conf: m.conf.Backup, Data: m.conf.Data, Operator: m.conf.Operator.ID, Signing: m.keys.Backup, Objects: m.keys.Objects, Heads: m.keys.Heads,
+		Logs: m.logStore(), Retain: m.conf.Logs.Retention.Duration(),
 	}
 	var err error
 	if c.Machine, err = m.machineFiles(); err != nil {
@@ -117,7 +117,7 @@ func (c *copies) place(parts ...string) string {
 // bucket opens the destination.
 func (c *copies) bucket(ctx context.Context) (objects.Bucket, error) {
 	if c.Conf.S3.Endpoint == "" {
-		return objects.OpenFolder(c.Conf.Folder)
+		return objects.OpenSharedFolder(c.Conf.Folder) // for the group of the account that pulls
 	}
 	return objects.OpenS3(ctx, objects.S3Config{
 		Endpoint: c.Conf.S3.Endpoint, TLS: !c.Conf.S3.Plaintext, Region: c.Conf.S3.Region, Bucket: c.Conf.S3.Bucket,
@@ -148,8 +148,8 @@ func (c *copies) recipients() ([]age.Recipient, error) {
 // control is the control store as a source of backups.
 func (c *copies) control(db *store.DB) *backup.Control {
 	s := &backup.Control{DB: db, Schemas: schemas(), Scratch: c.place("scratch"), Now: time.Now}
-	if c.StoreURL != "" {
-		s.Dump = backup.PGDump(c.StoreURL)
+	if c.Conf.StoreURL != "" {
+		s.Dump = backup.PGDump(c.Conf.StoreURL)
 	}
 	return s
 }
@@ -178,7 +178,7 @@ func (c *copies) maker(ctx context.Context, db *store.DB, bodies func() []tenant
 			c.control(db),
 			&backup.Logs{Client: c.Logs.client(), Bodies: bodies, Retention: c.Retain, Now: time.Now},
 			&backup.Objects{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
-			&backup.Settings{Paths: map[string]string{"heads": c.place("heads"), "machine": c.place("machine")}, Key: sealing},
+			&backup.Settings{Paths: map[string]string{"heads": c.place("heads"), "machine": c.place("machine")}, Key: sealing, Never: []string{filepath.Join(c.Data, "keys", "keys.json")}},
 		},
 		Destination: destination, Recipients: recipients, Key: c.key(), State: c.place("backup"),
 		Lock: c.Conf.S3.LockDays.Duration(), Program: version, Log: log, Now: time.Now,
@@ -276,7 +276,13 @@ func (c *copies) scratch(ctx context.Context, dir string) ([]backup.Target, func
 
 // targets are the targets below dir, with the logs in a folder of their own.
 func (c *copies) targets(ctx context.Context, dir, logDir string) ([]backup.Target, func() error, error) {
-	control := &backup.ControlScratch{Dir: filepath.Join(dir, "control"), Schemas: schemas()}
+	// Heads that this machine still has; on a new machine the restored ones are
+	// all there is.
+	heads, err := readHeads(c.place("heads"), ed25519.NewKeyFromSeed(c.Heads).Public().(ed25519.PublicKey)) //nolint:errcheck,forcetypeassert // always one
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the signed heads of the audit chains: %w", err)
+	}
+	control := &backup.ControlScratch{Dir: filepath.Join(dir, "control"), Schemas: schemas(), Heads: heads}
 	if err := os.MkdirAll(control.Dir, 0o700); err != nil {
 		return nil, nil, err
 	}

@@ -28,7 +28,7 @@ func (m *machine) busGroup() role.Group {
 		Name: "bus", UID: uid, GID: gid,
 		Sandbox: role.Sandbox{Write: []string{m.path("bus")}},
 		Sockets: []role.Socket{m.adminSocket(2)},
-		Limits:  role.Limits{Files: 65536, Memory: 512 << 20},
+		Limits:  role.Limits{Files: 65536, Memory: 256 << 20},
 		Settings: jsonSettings(func() any {
 			return busSettings{
 				Dir: m.path("bus"), Listen: m.conf.Bus.Listen, Bus: m.busAccess(), MaxBytes: m.conf.Bus.MaxBytes,

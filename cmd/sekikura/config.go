@@ -101,6 +101,9 @@ type AuditConfig struct {
 type BackupConfig struct {
 	Folder     string   `toml:"folder"`
 	Recipients []string `toml:"recipients"` // age public keys
+	// StoreURL reaches a PostgreSQL control store as a role that sees all rows
+	// (BYPASSRLS, pg_read_all_data); the product's own role does not.
+	StoreURL string `toml:"store_url"`
 	// Identity is a file with the age identity that reads the backups. It belongs
 	// on another machine; only where it is named here, drills are held on this one.
 	Identity string   `toml:"identity"`
@@ -222,6 +225,9 @@ func (c *Config) mistakes(text []byte) []mistake {
 	}
 	if c.Backup.Folder != "" && c.Backup.S3.Endpoint != "" {
 		at("backup.folder", "name a folder or an S3 bucket, not both")
+	}
+	if c.Store.URL != "" && (c.Backup.Folder != "" || c.Backup.S3.Endpoint != "") && c.Backup.StoreURL == "" {
+		at("backup.store_url", "a PostgreSQL store is copied by a role of its own that sees all rows; name its URL")
 	}
 	if (c.Backup.Folder != "" || c.Backup.S3.Endpoint != "") && len(c.Backup.Recipients) == 0 {
 		at("backup.recipients", "name who can read the backups: age public keys, made with age-keygen")

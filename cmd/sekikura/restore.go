@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,111 +15,9 @@ import (
 	"github.com/sekikura/sekikura/ops/backup"
 	"github.com/sekikura/sekikura/store"
 	"github.com/sekikura/sekikura/store/objects"
+	"github.com/sekikura/sekikura/store/tenants"
 	"github.com/sekikura/sekikura/tenant"
 )
-
-func backupCommand() *cobra.Command {
-	c := &cobra.Command{Use: "backup", Short: "make, list and try out backups, or copy them away"}
-	c.AddCommand(
-		backupJobCommand("run", "make a backup now and wait for it", "/backups"),
-		backupJobCommand("drill", "restore the newest backup into a scratch place and report", "/backups/drill"),
-		backupListCommand(), backupPullCommand(),
-	)
-	return c
-}
-
-// backupJobCommand asks the running product for a job and shows its progress.
-func backupJobCommand(name, short, path string) *cobra.Command {
-	var r remote
-	c := &cobra.Command{
-		Use: name, Short: short, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := r.client()
-			if err != nil {
-				return err
-			}
-			var begun struct{ Job string }
-			if _, err := api.call(c.Context(), http.MethodPost, path, nil, struct{}{}, &begun); err != nil {
-				return err
-			}
-			return await(c.Context(), api, begun.Job, c.OutOrStdout())
-		},
-	}
-	r.flags(c)
-	return c
-}
-
-// await shows a job's progress until it has ended.
-func await(ctx context.Context, api *apiClient, id string, out io.Writer) error {
-	for last := ""; ; {
-		var job struct {
-			State    string
-			Progress float64
-			Error    string
-		}
-		if err := api.get(ctx, "/jobs/"+id, &job); err != nil {
-			return err
-		}
-		if line := fmt.Sprintf("%s %.0f %%", job.State, job.Progress*100); line != last {
-			progress(out, "%s", line)
-			last = line
-		}
-		switch job.State {
-		case backup.Done:
-			return nil
-		case backup.Failed:
-			return errors.New(job.Error)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
-}
-
-func backupListCommand() *cobra.Command {
-	var r remote
-	c := &cobra.Command{
-		Use: "list", Short: "list the backups and the last drill", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := r.client()
-			if err != nil {
-				return err
-			}
-			var list struct {
-				Items []struct {
-					ID          string
-					Time        time.Time
-					Size        int64
-					OK          bool
-					Destination string
-				}
-				LastDrill *struct {
-					Time    time.Time
-					OK      bool
-					RTOS    float64 `json:"rto_s"`
-					RPOS    float64 `json:"rpo_s"`
-					Checked int64
-				} `json:"last_drill"`
-			}
-			if err := api.get(c.Context(), "/backups", &list); err != nil {
-				return err
-			}
-			out := c.OutOrStdout()
-			for _, b := range list.Items {
-				fmt.Fprintf(out, "%s  %s JST  %d bytes  ok=%v  %s\n", b.ID, b.Time.In(jst).Format("2006-01-02 15:04:05"), b.Size, b.OK, b.Destination)
-			}
-			if d := list.LastDrill; d != nil {
-				fmt.Fprintf(out, "last drill %s JST: ok=%v, restored in %.1f s (RTO), newest row %.1f s old (RPO), %d rows checked\n",
-					d.Time.In(jst).Format("2006-01-02 15:04:05"), d.OK, d.RTOS, d.RPOS, d.Checked)
-			}
-			return nil
-		},
-	}
-	r.flags(c)
-	return c
-}
 
 // offline finds an installation's files without its running: the settings file
 // of a real one, or the folder of a demonstration.
@@ -160,62 +57,10 @@ func (o *offline) machine(ctx context.Context) (*machine, error) {
 	return m, ctx.Err()
 }
 
-func backupPullCommand() *cobra.Command {
-	var o offline
-	var into string
-	var days int
-	c := &cobra.Command{
-		Use: "pull", Short: "copy new backups into a store of this account's own, where the product's administrators cannot delete them", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			m, err := o.machine(c.Context())
-			if err != nil {
-				return err
-			}
-			copies, err := m.copies()
-			if err != nil || copies == nil {
-				return errors.Join(err, errors.New("no backups are configured"))
-			}
-			return pull(c.Context(), copies, into, days, c.OutOrStdout())
-		},
-	}
-	o.flags(c)
-	c.Flags().StringVar(&into, "into", "", "the folder of this account for the copies")
-	c.Flags().IntVar(&days, "retain-days", 90, "how long a copy cannot be deleted or replaced")
-	required(c, "into")
-	return c
-}
-
-func pull(ctx context.Context, copies *copies, into string, days int, out io.Writer) error {
-	from, err := copies.bucket(ctx)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(into, 0o700); err != nil {
-		return err
-	}
-	to, err := objects.OpenFolder(filepath.Join(into, "backups"))
-	if err != nil {
-		return err
-	}
-	defer to.Close() //nolint:errcheck // every entry is committed
-	retain := Days(days).Duration()
-	pulled, err := (&backup.Pull{
-		From: from, To: &backup.Retained{Bucket: to, Keep: retain, Now: time.Now}, Verify: copies.public(), Installation: string(copies.Operator),
-		Retain: retain, State: filepath.Join(into, "state"), Log: newLog(out), Now: time.Now,
-	}).Run(ctx)
-	fmt.Fprintf(out, "copied %d backups, %d parts, %d bytes; the newest here is number %d\n", pulled.Backups, pulled.Parts, pulled.Bytes, pulled.Newest)
-	for _, p := range pulled.Problems {
-		fmt.Fprintf(out, "look at this: %s: %s\n", p.What, p.Error)
-	}
-	if err == nil && len(pulled.Problems) > 0 {
-		return errSaid
-	}
-	return err
-}
-
 func restoreCommand() *cobra.Command {
 	var o offline
 	var into, identity, body, change string
+	var number int64
 	c := &cobra.Command{
 		Use: "restore", Short: "bring a backup back: a whole machine into an empty folder, or one body into the running product", Args: cobra.NoArgs,
 		Long: `restore --config FILE --identity FILE --into DIR
@@ -238,7 +83,7 @@ restore --config FILE --identity FILE --tenant CODE --change NUMBER
 				identity = m.conf.Backup.Identity
 			}
 			if into != "" {
-				return restoreMachine(c.Context(), m, identity, into, c.OutOrStdout())
+				return restoreMachine(c.Context(), m, identity, number, into, c.OutOrStdout())
 			}
 			id, err := tenant.Parse(body)
 			if err != nil {
@@ -247,19 +92,20 @@ restore --config FILE --identity FILE --tenant CODE --change NUMBER
 			if change == "" {
 				return usageError{errors.New("--change is needed: the number of the approved change, for the audit log")}
 			}
-			return restoreBody(c.Context(), m, identity, id, change, c.OutOrStdout())
+			return restoreBody(c.Context(), m, identity, number, id, change, c.OutOrStdout())
 		},
 	}
 	o.flags(c)
 	c.Flags().StringVar(&into, "into", "", "an empty folder to restore everything into")
 	c.Flags().StringVar(&identity, "identity", "", "the file with the age identity that reads the backups")
 	c.Flags().StringVar(&body, "tenant", "", "restore this body only, into the running product")
+	c.Flags().Int64Var(&number, "number", 0, "the backup's number, as `sekikura backup list` shows it; the newest if 0")
 	c.Flags().StringVar(&change, "change", "", "the change number (変更番号), with --tenant")
 	return c
 }
 
-// newest opens the newest backup and what reads it.
-func newest(ctx context.Context, m *machine, identity string) (*backup.Restore, backup.Manifest, *copies, error) {
+// opened opens a backup by its number, 0 for the newest, and what reads it.
+func opened(ctx context.Context, m *machine, identity string, number int64) (*backup.Restore, backup.Manifest, *copies, error) {
 	copies, err := m.copies()
 	if err != nil || copies == nil {
 		return nil, backup.Manifest{}, nil, errors.Join(err, errors.New("no backups are configured"))
@@ -272,11 +118,15 @@ func newest(ctx context.Context, m *machine, identity string) (*backup.Restore, 
 	if err != nil {
 		return nil, backup.Manifest{}, nil, err
 	}
-	manifest, err := backup.Newest(ctx, from, copies.public())
+	read := func() (backup.Manifest, error) { return backup.Newest(ctx, from, copies.public()) }
+	if number > 0 {
+		read = func() (backup.Manifest, error) { return backup.Read(ctx, from, copies.public(), number) }
+	}
+	manifest, err := read()
 	return &backup.Restore{From: from, Identities: identities, Now: time.Now}, manifest, copies, err
 }
 
-func restoreMachine(ctx context.Context, m *machine, identity, into string, out io.Writer) error {
+func restoreMachine(ctx context.Context, m *machine, identity string, number int64, into string, out io.Writer) error {
 	into, err := filepath.Abs(into)
 	if err != nil {
 		return err
@@ -286,7 +136,7 @@ func restoreMachine(ctx context.Context, m *machine, identity, into string, out 
 			return fmt.Errorf("%s holds a %q already; restore into a folder without one", into, name)
 		}
 	}
-	r, manifest, copies, err := newest(ctx, m, identity)
+	r, manifest, copies, err := opened(ctx, m, identity, number)
 	if err != nil {
 		return err
 	}
@@ -341,8 +191,8 @@ func giveAway(folder string, uid, gid int) error {
 	})
 }
 
-func restoreBody(ctx context.Context, m *machine, identity string, id tenant.ID, change string, out io.Writer) error {
-	r, manifest, copies, err := newest(ctx, m, identity)
+func restoreBody(ctx context.Context, m *machine, identity string, number int64, id tenant.ID, change string, out io.Writer) error {
+	r, manifest, copies, err := opened(ctx, m, identity, number)
 	if err != nil {
 		return err
 	}
@@ -362,7 +212,7 @@ func restoreBody(ctx context.Context, m *machine, identity string, id tenant.ID,
 	defer blobs.Close() //nolint:errcheck // every entry is committed
 	r.Tenants, r.Progress = []tenant.ID{id}, teller(out)
 	r.Targets = []backup.Target{
-		&backup.ControlBody{DB: db, Schemas: schemas(), Actor: store.System("restore"), Reason: change},
+		&backup.ControlBody{DB: db, Schemas: schemas(), Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}},
 		&backup.LogsInto{Client: copies.Logs.client()},
 		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
 	}
