@@ -96,7 +96,7 @@ type Replayed struct {
 	NewlyBlocked    int64     `json:"newly_blocked"`
 	NoLongerBlocked int64     `json:"no_longer_blocked"`
 	Samples         []Sample  `json:"samples"`
-	Unknown         int64     `json:"unknown" doc:"Events that were recorded under a setting that looked at less than this one would"`
+	Unknown         int64     `json:"unknown" doc:"Events that would pass by what was recorded, under a setting that looked at less than this one would"`
 	Capped          bool      `json:"capped"`
 }
 

@@ -91,7 +91,7 @@ func (r *Replayed) count(row logs.Row, verdict func(logs.Row) (bool, bool, error
 	if err != nil {
 		return fmt.Errorf("judging event %s: %w", row["event.id"], err)
 	}
-	if !complete {
+	if !complete && !now { // what is stopped by what was seen would be stopped by more
 		r.Unknown++
 	}
 	if was == now {
