@@ -123,7 +123,7 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 
 	directory := new(tenant.Directory)
 	register := &tenants.Register{DB: db}
-	documents := &policies.Documents{DB: db, Kinds: kinds()}
+	documents := &policies.Documents{DB: db, Kinds: kinds(), Writing: writing}
 	keys, err := account.NewSealer(s.AccountKey)
 	if err != nil {
 		return err

@@ -35,11 +35,15 @@ const ApproveWithin = 24 * time.Hour
 // referenced by their id.
 const MaxBody = 1 << 20
 
-// Documents keeps policies. Both fields must be set.
+// Documents keeps policies. DB and Kinds must be set.
 type Documents struct {
 	DB *store.DB
 	// Kinds knows how the documents of each service are merged and compiled.
 	Kinds []policy.Kind
+	// Writing says what is wrong with an override at the moment it is written,
+	// though it compiles: what depends on the body or on the day. was is the
+	// version before, nil for none. Writing may be nil.
+	Writing func(t tenant.Tenant, doc, was *policy.Document) []policy.Problem
 }
 
 func (d *Documents) kind(service string) (policy.Kind, error) {
@@ -163,7 +167,7 @@ func (d *Documents) put(ctx context.Context, actor store.Actor, id tenant.ID, la
 		}
 		doc.Version = expected + 1
 		doc.Change.By, doc.Change.At = actor.Account, tx.Now().UTC().Truncate(time.Microsecond)
-		if err := d.check(ctx, tx, k, layer, &doc); err != nil {
+		if err := d.check(ctx, tx, k, layer, &doc, was); err != nil {
 			return err
 		}
 		return write(ctx, tx, layer, &doc, was, action)
@@ -213,7 +217,7 @@ func write(ctx context.Context, tx *store.Tx, layer policy.Layer, doc, was *poli
 
 // check refuses a document that may not be written; what it leaves in doc is
 // the form that is stored.
-func (d *Documents) check(ctx context.Context, tx *store.Tx, k policy.Kind, layer policy.Layer, doc *policy.Document) error {
+func (d *Documents) check(ctx context.Context, tx *store.Tx, k policy.Kind, layer policy.Layer, doc, was *policy.Document) error {
 	var problems []policy.Problem
 	say := func(p ...policy.Problem) { problems = append(problems, p...) }
 	bodies, self, err := bodiesAround(ctx, tx)
@@ -243,6 +247,9 @@ func (d *Documents) check(ctx context.Context, tx *store.Tx, k policy.Kind, laye
 	doc.Body = canonical
 	if layer == policy.Override {
 		problems, err = overrideProblems(ctx, tx, k, self.Operator, doc)
+		if err == nil && problems == nil && d.Writing != nil {
+			problems = d.Writing(*self, doc, was)
+		}
 	} else {
 		problems, err = baselineProblems(ctx, tx, k, bodies, doc)
 	}
