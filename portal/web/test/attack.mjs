@@ -23,7 +23,9 @@ export async function provoke(context, demo) {
   for (let i = 0; i < 3; i++) await knock(demo.edge_http, host, `/search?mark=${mark}&q=${encodeURIComponent("1' OR '1'='1' -- ")}`)
   const until = Date.now() + 30_000
   while (Date.now() < until) {
-    const answer = await context.request.get(`${demo.api}/events?since=15m&q=${encodeURIComponent(`"${mark}"`)}`, { headers: { Authorization: `Bearer ${demo.admin.token}` } })
+    const answer = await context.request.get(`${demo.api}/events?since=15m&q=${encodeURIComponent(`"${mark}"`)}`, {
+      headers: { Authorization: `Bearer ${demo.admin.token}` },
+    })
     if (answer.ok() && (await answer.json()).events.length > 0) return
     await new Promise((wait) => setTimeout(wait, 500))
   }

@@ -12,12 +12,30 @@ mkdirSync(results, { recursive: true })
 export async function launch() {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
   if (!existsSync(executablePath)) throw new Error(`no browser at ${executablePath}: install the Debian package chromium, or set CHROMIUM`)
-  return chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
 }
 
 /** A fresh session of its own, whose pages must write nothing to the console. */
 export async function open(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'ja-JP', ignoreHTTPSErrors: true, reducedMotion: 'reduce', ...options })
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    locale: 'ja-JP',
+    ignoreHTTPSErrors: true,
+    reducedMotion: 'reduce',
+    ...options,
+  })
   const page = await context.newPage()
   page.setDefaultTimeout(15_000)
   const said = []
@@ -31,7 +49,8 @@ export async function open(browser, options = {}) {
   })
   page.on('pageerror', (e) => said.push(String(e)))
   page.on('request', (r) => {
-    if (!r.url().startsWith('data:') && new URL(r.url()).host !== new URL(page.url() === 'about:blank' ? r.url() : page.url()).host) said.push(`a request left the portal: ${r.url()}`)
+    if (!r.url().startsWith('data:') && new URL(r.url()).host !== new URL(page.url() === 'about:blank' ? r.url() : page.url()).host)
+      said.push(`a request left the portal: ${r.url()}`)
   })
   return { context, page, said }
 }
@@ -49,12 +68,22 @@ export async function settled(page) {
 }
 
 export async function violations(page) {
-  await page.evaluate((source) => {
-    // The policy forbids inline scripts, so the checker comes in by the debugger.
-    if (!window.axe) new Function(source)()
-  }, axe).catch(async () => page.evaluate(axe))
-  const found = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
-  return found.violations.map((v) => `${v.id}: ${v.help} (${v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join('; ')})`)
+  await page
+    .evaluate((source) => {
+      // The policy forbids inline scripts, so the checker comes in by the debugger.
+      if (!window.axe) new Function(source)()
+    }, axe)
+    .catch(async () => page.evaluate(axe))
+  const found = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  )
+  return found.violations.map(
+    (v) =>
+      `${v.id}: ${v.help} (${v.nodes
+        .slice(0, 3)
+        .map((n) => n.target.join(' '))
+        .join('; ')})`,
+  )
 }
 
 /** Goes to another screen as a link does, without loading the page anew. */

@@ -12,7 +12,9 @@ import { enter, makePeople } from './people.mjs'
 import { screens } from './screens.mjs'
 import { works } from './works.mjs'
 
-const { values } = parseArgs({ options: { demo: { type: 'string' }, only: { type: 'string' }, shots: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: { demo: { type: 'string' }, only: { type: 'string' }, shots: { type: 'boolean', default: false } },
+})
 const mock = values.demo ? null : await start()
 const demo = mock?.demo ?? JSON.parse(readFileSync(values.demo, 'utf8'))
 demo.portal = demo.portal.replace(/\/$/, '')
@@ -30,7 +32,12 @@ async function check(name, run) {
     console.log(`ok   ${name} (${Date.now() - at} ms)`)
   } catch (cause) {
     failed++
-    console.log(`FAIL ${name}\n     ${String(cause?.message ?? cause).split('\n').slice(0, 12).join('\n     ')}`)
+    console.log(
+      `FAIL ${name}\n     ${String(cause?.message ?? cause)
+        .split('\n')
+        .slice(0, 12)
+        .join('\n     ')}`,
+    )
   }
 }
 
@@ -54,7 +61,11 @@ try {
         await page.setViewportSize({ width: 1440, height: 900 })
         await visit(page, typeof path === 'function' ? await path({ context, demo, people }) : path)
         const wrong = []
-        const alert = await page.locator('[role="alert"]').first().textContent({ timeout: 50 }).catch(() => '')
+        const alert = await page
+          .locator('[role="alert"]')
+          .first()
+          .textContent({ timeout: 50 })
+          .catch(() => '')
         if (alert) wrong.push(`shows an error: ${alert}`)
         wrong.push(...(await violations(page)))
         if (values.shots) await page.screenshot({ path: join(results, `${role}-${name}.png`) })
@@ -62,7 +73,12 @@ try {
           await page.setViewportSize({ width, height: 844 })
           const over = await overflow(page)
           if (over) wrong.push(`${width} px wide: sticks out by ${over}`)
-          if (values.shots && width === 390) await page.screenshot({ path: join(results, `${role}-${name}-phone.png`), fullPage: true, clip: { x: 0, y: 0, width: 390, height: 2200 } })
+          if (values.shots && width === 390)
+            await page.screenshot({
+              path: join(results, `${role}-${name}-phone.png`),
+              fullPage: true,
+              clip: { x: 0, y: 0, width: 390, height: 2200 },
+            })
         }
         wrong.push(...said.map((s) => `console: ${s}`))
         if (wrong.length) throw new Error(wrong.join('\n'))

@@ -84,7 +84,10 @@ export async function keyboardPath(browser, demo, person) {
   await page.getByRole('radiogroup', { name: '調べる厳しさ' }).locator('input:checked').focus()
   await press('ArrowRight')
   await page.getByText('まだ適用していません').or(page.getByText('先に「正しい利用かもしれない」を見てください')).waitFor()
-  await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' }).catch(() => {})
+  await page
+    .locator('[aria-busy="true"]')
+    .waitFor({ state: 'detached' })
+    .catch(() => {})
   await page.screenshot({ path: join(results, 'policy-changing.png') })
   assert.deepEqual(await violations(page), [], 'a policy with a draft')
   const doubtful = page.locator('#doubtful button')

@@ -39,7 +39,10 @@ export async function enter(context, demo, person) {
   if (!person.changed) {
     const first = await login(person.first)
     if (!first.ok()) throw new Error(`first login of ${person.login}: ${first.status()} ${await first.text()}`)
-    const change = await context.request.post(`${demo.api}/session/password`, { headers, data: { old: person.first, new: person.password } })
+    const change = await context.request.post(`${demo.api}/session/password`, {
+      headers,
+      data: { old: person.first, new: person.password },
+    })
     if (!change.ok()) throw new Error(`first password of ${person.login}: ${change.status()} ${await change.text()}`)
     person.changed = true
   }

@@ -45,7 +45,11 @@ test('no sentence stands in the source', () => {
   for (const { path, text } of files) {
     const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
     const found = /[\u3040-\u30ff\u3400-\u9fff]/.exec(code)
-    assert.equal(found, null, `${path} holds Japanese text near ${code.slice(Math.max(0, (found?.index ?? 0) - 30), (found?.index ?? 0) + 30)}`)
+    assert.equal(
+      found,
+      null,
+      `${path} holds Japanese text near ${code.slice(Math.max(0, (found?.index ?? 0) - 30), (found?.index ?? 0) + 30)}`,
+    )
   }
 })
 

@@ -1,5 +1,6 @@
 // What the screens do when they are used, and when something is wrong.
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import { open, overflow, results, settled, violations } from './browser.mjs'
 import { enter, village } from './people.mjs'
@@ -10,6 +11,18 @@ async function as(role, { browser, demo, people }, path) {
   await session.page.goto(demo.portal + path)
   await settled(session.page)
   return session
+}
+
+/** The code of now for a base32 secret (RFC 6238: SHA-1, 30 s, six digits). */
+function totp(secret) {
+  const bits = [...secret.replace(/[\s=]/g, '')]
+    .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'))
+    .join('')
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => parseInt(b, 2)))
+  const count = Buffer.alloc(8)
+  count.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)))
+  const mac = createHmac('sha1', key).update(count).digest()
+  return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0')
 }
 
 export const works = {
@@ -25,7 +38,10 @@ export const works = {
     await page.goto(address)
     await settled(page)
     assert.equal(await page.locator('[data-open]').count(), rows, 'rows after a reload')
-    await page.getByRole('button', { name: /の絞り込みをやめる/ }).first().click()
+    await page
+      .getByRole('button', { name: /の絞り込みをやめる/ })
+      .first()
+      .click()
     await context.close()
   },
   'the histogram has a table, and drawing over it chooses the time': async (given) => {
@@ -88,8 +104,36 @@ export const works = {
     await page.screenshot({ path: join(results, 'exclusion.png') })
     assert.deepEqual(await violations(page), [])
     await page.getByRole('button', { name: '下書きに入れる' }).click()
-    await page.getByText(/規則の番号 12 はありません/).first().waitFor()
+    await page
+      .getByText(/規則の番号 12 はありません/)
+      .first()
+      .waitFor()
     await page.screenshot({ path: join(results, 'exclusion-wrong.png') })
+    await context.close()
+  },
+  'an event of honest use becomes the draft of an exception': async (given) => {
+    const { context, page } = await as('tenant_admin', given, '/events?since=7d&service=waf')
+    await page.locator('[data-open]').first().click()
+    await page.getByRole('link', { name: 'この記録のページを開く' }).click()
+    await page.getByRole('link', { name: '正しい利用なら、例外にする' }).click()
+    await page.getByText('変更 1件').waitFor()
+    await settled(page)
+    assert.deepEqual(await violations(page), [])
+    await page.getByRole('button', { name: '変更をやめる' }).click()
+    await context.close()
+  },
+  'a second factor is set up with a telephone': async (given) => {
+    const { context, page } = await as('vendor', given, '/account')
+    await page.getByRole('button', { name: '設定を始める' }).click()
+    await page.getByRole('img', { name: '認証アプリで読み取る印' }).waitFor()
+    assert.deepEqual(await violations(page), [])
+    await page.screenshot({ path: join(results, 'second-factor.png') })
+    const secret = await page.getByText('読み取れないときの文字').locator('strong').textContent()
+    await page.getByLabel('確認コード').fill(given.mock ? '123456' : totp(secret))
+    await page.getByRole('button', { name: '使い始める' }).click()
+    await page.getByText('回復コード').first().waitFor()
+    assert.deepEqual(await violations(page), [])
+    await page.screenshot({ path: join(results, 'recovery-codes.png') })
     await context.close()
   },
   'what the operator fixed cannot be changed and says why': async (given) => {
@@ -103,7 +147,10 @@ export const works = {
     const { context, page } = await as('operator', given, '/')
     await page.route('**/api/**', (route) => route.abort())
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
-    await page.getByText(/の値です。つながりを確かめています/).first().waitFor({ timeout: 25_000 })
+    await page
+      .getByText(/の値です。つながりを確かめています/)
+      .first()
+      .waitFor({ timeout: 25_000 })
     assert.ok(await page.getByRole('heading', { name: '異常のない団体' }).isVisible(), 'old content stays')
     await page.screenshot({ path: join(results, 'stale.png') })
     await context.close()
@@ -135,8 +182,17 @@ export const works = {
       await page.goto(given.demo.portal + path)
       await settled(page)
       assert.deepEqual(await violations(page), [], path)
-      const left = await page.evaluate(() => document.querySelector('main').innerText.split('\n').filter((l) => /[\u3040-\u30ff]/.test(l)))
-      assert.deepEqual(left.filter((l) => !/ために?し|令|例外を|広域|ためし|の備考|さくら/.test(l)), [], `Japanese text on ${path}`)
+      const left = await page.evaluate(() =>
+        document
+          .querySelector('main')
+          .innerText.split('\n')
+          .filter((l) => /[\u3040-\u30ff]/.test(l)),
+      )
+      assert.deepEqual(
+        left.filter((l) => !/ために?し|令|例外を|広域|ためし|の備考|さくら/.test(l)),
+        [],
+        `Japanese text on ${path}`,
+      )
     }
     await page.screenshot({ path: join(results, 'english-web.png') })
     await page.goto(given.demo.portal + `/bodies/${village}/policies/waf`)

@@ -72,11 +72,7 @@ async function call<T>(method: string, path: string, body: unknown, { etag, sign
     throw new Problem(response.status, { code: 'not_json' })
   }
   if (!response.ok) {
-    const problem = new Problem(
-      response.status,
-      (data ?? {}) as Partial<Problem>,
-      Number(response.headers.get('Retry-After') ?? 0),
-    )
+    const problem = new Problem(response.status, (data ?? {}) as Partial<Problem>, Number(response.headers.get('Retry-After') ?? 0))
     if (response.status === 401 && !path.endsWith('/session')) for (const l of listeners) l.ended?.()
     throw problem
   }

@@ -34,7 +34,14 @@ export function FindBox() {
       className="relative w-[320px] max-lg:hidden"
     >
       <Icon name="search" size={18} className="absolute top-1/2 left-3 -translate-y-1/2 text-ink-2" />
-      <input data-search aria-label={t('find.label')} placeholder={t('find.hint')} value={words} onChange={(e) => setWords(e.target.value)} className="control min-h-10 pr-10 pl-10 placeholder:text-ink-3" />
+      <input
+        data-search
+        aria-label={t('find.label')}
+        placeholder={t('find.hint')}
+        value={words}
+        onChange={(e) => setWords(e.target.value)}
+        className="control min-h-10 pr-10 pl-10 placeholder:text-ink-3"
+      />
       <span aria-hidden="true" className="key absolute top-1/2 right-3 -translate-y-1/2">
         /
       </span>

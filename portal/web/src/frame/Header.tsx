@@ -26,7 +26,13 @@ export function Header({ menu, onMenu, onHelp }: Props) {
   const body = language === 'en' && me.tenant.name_en ? me.tenant.name_en : me.tenant.name
   return (
     <header className="flex min-h-16 flex-wrap items-center gap-x-4 gap-y-1 border-b border-hair bg-white px-5 max-md:px-3">
-      <button type="button" aria-expanded={menu} aria-controls="rooms" onClick={onMenu} className="flex min-h-12 min-w-12 items-center justify-center gap-2 rounded-8 md:hidden">
+      <button
+        type="button"
+        aria-expanded={menu}
+        aria-controls="rooms"
+        onClick={onMenu}
+        className="flex min-h-12 min-w-12 items-center justify-center gap-2 rounded-8 md:hidden"
+      >
         <Icon name={menu ? 'close' : 'menu'} />
         <span className="max-[400px]:sr-only">{t('frame.menu')}</span>
       </button>

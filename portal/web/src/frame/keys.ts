@@ -10,7 +10,11 @@ export const singleKeys = {
 
 function typing(target: EventTarget | null): boolean {
   const element = target instanceof HTMLElement ? target : null
-  return !!element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) && !(element instanceof HTMLInputElement && /^(checkbox|radio)$/.test(element.type))
+  return (
+    !!element &&
+    (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
+    !(element instanceof HTMLInputElement && /^(checkbox|radio)$/.test(element.type))
+  )
 }
 
 /**
@@ -22,7 +26,14 @@ export function useKeys(handlers: Record<string, (() => void) | undefined>): voi
   latest.current = handlers
   useEffect(() => {
     const press = (e: KeyboardEvent) => {
-      if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || document.querySelector('[aria-modal="true"], [role="dialog"], [role="menu"]')) return
+      if (
+        e.defaultPrevented ||
+        e.ctrlKey ||
+        e.metaKey ||
+        e.altKey ||
+        document.querySelector('[aria-modal="true"], [role="dialog"], [role="menu"]')
+      )
+        return
       if (e.key !== 'Escape' && (typing(e.target) || !singleKeys.on())) return
       const handler = latest.current[e.key.length === 1 ? e.key.toLowerCase() : e.key]
       if (!handler) return

@@ -21,7 +21,14 @@ type Props = ButtonHTMLAttributes<HTMLButtonElement> & { look?: ButtonLook; smal
 /** A verb. `primary` is the one next step of a decision. While busy it keeps its focus and does nothing. */
 export function Button({ look = 'outline', small = false, icon, busy = false, className = '', children, onClick, ...rest }: Props) {
   return (
-    <button type="button" {...rest} aria-busy={busy || undefined} aria-disabled={busy || undefined} onClick={busy ? (e) => e.preventDefault() : onClick} className={`${buttonClass(look, small)} ${className}`}>
+    <button
+      type="button"
+      {...rest}
+      aria-busy={busy || undefined}
+      aria-disabled={busy || undefined}
+      onClick={busy ? (e) => e.preventDefault() : onClick}
+      className={`${buttonClass(look, small)} ${className}`}
+    >
       {icon && <Icon name={icon} size={18} />}
       {children}
     </button>

@@ -20,7 +20,10 @@ export function Clock({ due, what }: { due: string; what: string }) {
   const late = left < 0
   const said = left === 300 || left === 60 ? t('clock.left', { what, time: words(left) }) : ''
   return (
-    <span className={`inline-flex items-start gap-1.5 ${late || left < 1800 ? 'font-700 text-red-1000' : 'text-ink-2'}`} title={moment(due, language)}>
+    <span
+      className={`inline-flex items-start gap-1.5 ${late || left < 1800 ? 'font-700 text-red-1000' : 'text-ink-2'}`}
+      title={moment(due, language)}
+    >
       <Icon name="clock" size={18} className="mt-1" />
       <span>{late ? t('clock.over', { what, time: words(left) }) : t('clock.left', { what, time: words(left) })}</span>
       <span className="sr-only" role="status">

@@ -58,7 +58,11 @@ export function DataTable<T>({ caption, columns, rows, rowKey, href, onOpen, sel
     if (!c.sortable || !onSort) return c.label
     const on = sort?.key === c.key
     return (
-      <button type="button" onClick={() => onSort({ key: c.key, down: on ? !sort.down : false })} className="font-700 underline-offset-4 hover:underline">
+      <button
+        type="button"
+        onClick={() => onSort({ key: c.key, down: on ? !sort.down : false })}
+        className="font-700 underline-offset-4 hover:underline"
+      >
         {c.label}
         <span aria-hidden="true" className="ml-1">
           {on ? (sort.down ? '▼' : '▲') : '△'}
@@ -73,7 +77,13 @@ export function DataTable<T>({ caption, columns, rows, rowKey, href, onOpen, sel
       <thead role="rowgroup" className="max-md:sr-only">
         <tr role="row">
           {columns.map((c) => (
-            <th key={c.key} role="columnheader" scope="col" aria-sort={order(c)} className={`border-b border-ink-3 ${pad} font-700 whitespace-nowrap text-ink-2 ${c.right ? 'text-right' : 'text-left'}`}>
+            <th
+              key={c.key}
+              role="columnheader"
+              scope="col"
+              aria-sort={order(c)}
+              className={`border-b border-ink-3 ${pad} font-700 whitespace-nowrap text-ink-2 ${c.right ? 'text-right' : 'text-left'}`}
+            >
               {head(c)}
               {sort?.key === c.key && !onSort && (
                 <span aria-hidden="true" className="ml-1">
@@ -89,9 +99,19 @@ export function DataTable<T>({ caption, columns, rows, rowKey, href, onOpen, sel
           const key = rowKey(row)
           const on = key === selected
           return (
-            <tr key={key} role="row" aria-selected={onOpen ? on : undefined} onClick={onOpen ? () => onOpen(row) : undefined} className={`border-hair ${dense ? 'border-b' : 'not-last:border-b'} max-md:block max-md:px-4 max-md:py-3 ${on ? 'bg-blue-50' : onOpen ? 'cursor-pointer hover:bg-side' : ''}`}>
+            <tr
+              key={key}
+              role="row"
+              aria-selected={onOpen ? on : undefined}
+              onClick={onOpen ? () => onOpen(row) : undefined}
+              className={`border-hair ${dense ? 'border-b' : 'not-last:border-b'} max-md:block max-md:px-4 max-md:py-3 ${on ? 'bg-blue-50' : onOpen ? 'cursor-pointer hover:bg-side' : ''}`}
+            >
               {columns.map((c, i) => (
-                <td key={c.key} role="cell" className={`${pad} align-top max-md:flex max-md:gap-3 max-md:p-0 max-md:py-0.5 ${c.right ? 'text-right max-md:text-left' : ''} ${c.className ?? ''}`}>
+                <td
+                  key={c.key}
+                  role="cell"
+                  className={`${pad} align-top max-md:flex max-md:gap-3 max-md:p-0 max-md:py-0.5 ${c.right ? 'text-right max-md:text-left' : ''} ${c.className ?? ''}`}
+                >
                   <span className="w-[6.5em] shrink-0 text-ink-2 md:hidden">{c.label}</span>
                   <span className="min-w-0 max-md:wrap-anywhere">
                     {i === 0 && href ? (

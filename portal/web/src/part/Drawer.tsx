@@ -29,7 +29,12 @@ export function Drawer({ title, onClose, children }: Props) {
         <h2 ref={heading} tabIndex={-1} className="text-20 font-700 outline-none">
           {title}
         </h2>
-        <button type="button" onClick={onClose} aria-label={t('action.close')} className="-m-2 flex size-11 shrink-0 items-center justify-center rounded-8 hover:bg-side">
+        <button
+          type="button"
+          onClick={onClose}
+          aria-label={t('action.close')}
+          className="-m-2 flex size-11 shrink-0 items-center justify-center rounded-8 hover:bg-side"
+        >
           <Icon name="close" />
         </button>
       </div>

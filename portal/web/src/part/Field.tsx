@@ -27,14 +27,21 @@ export function Field({ label, help, error, required = false, children }: Props)
     <div className="flex flex-col gap-1.5">
       <label htmlFor={id} className="font-700">
         {label}
-        <span className={`ml-2 font-400 ${required ? 'text-red-1000' : 'text-ink-3'}`}>{t(required ? 'field.required' : 'field.optional')}</span>
+        <span className={`ml-2 font-400 ${required ? 'text-red-1000' : 'text-ink-3'}`}>
+          {t(required ? 'field.required' : 'field.optional')}
+        </span>
       </label>
       {help && (
         <p id={`${id}-help`} className="text-ink-2">
           {help}
         </p>
       )}
-      {children({ id, 'aria-describedby': described || undefined, 'aria-invalid': error ? true : undefined, 'aria-required': required || undefined })}
+      {children({
+        id,
+        'aria-describedby': described || undefined,
+        'aria-invalid': error ? true : undefined,
+        'aria-required': required || undefined,
+      })}
       {error && (
         <p id={`${id}-error`} className="flex items-start gap-1.5 text-red-1000">
           <span className="flex h-[1.6em] items-center text-red-900">

@@ -21,7 +21,15 @@ export function FilterBox({ label, value, onChange }: Props) {
   return (
     <span className="relative w-full max-w-[400px]">
       <Icon name="search" size={18} className="absolute top-1/2 left-3 -translate-y-1/2 text-ink-2" />
-      <input data-search aria-label={label} title={t('filter.hint')} placeholder={label} value={typed} onChange={(e) => setTyped(e.target.value)} className="control pl-10 placeholder:text-ink-3" />
+      <input
+        data-search
+        aria-label={label}
+        title={t('filter.hint')}
+        placeholder={label}
+        value={typed}
+        onChange={(e) => setTyped(e.target.value)}
+        className="control pl-10 placeholder:text-ink-3"
+      />
     </span>
   )
 }

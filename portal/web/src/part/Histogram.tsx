@@ -32,7 +32,13 @@ export function Histogram({ counts, onZoom, before, after }: Props) {
     const element = box.current
     if (!element || table) return
     const bars = uPlot.paths.bars?.({ size: [0.82, 60], align: 1 })
-    const series = (color: string): uPlot.Series => ({ fill: color, stroke: color, width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) })
+    const series = (color: string): uPlot.Series => ({
+      fill: color,
+      stroke: color,
+      width: 0,
+      points: { show: false },
+      ...(bars ? { paths: bars } : {}),
+    })
     const long = all.length * counts.step_s > 2 * 86_400
     const axis: uPlot.Axis = { stroke: '#4d4d4d', font: '14px "Noto Sans JP"', grid: { show: false }, ticks: { show: false } }
     const plot = new uPlot(
@@ -42,10 +48,25 @@ export function Histogram({ counts, onZoom, before, after }: Props) {
         padding: [8, 4, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
-        scales: { x: { time: true, range: [start, start + all.length * counts.step_s] }, y: { range: (_, __, max) => [0, Math.max(max, 4)] } },
+        scales: {
+          x: { time: true, range: [start, start + all.length * counts.step_s] },
+          y: { range: (_, __, max) => [0, Math.max(max, 4)] },
+        },
         axes: [
-          { ...axis, size: 28, space: 90, values: (_, splits) => splits.map((s) => (long ? monthDay(s * 1000, language) : clockTime(s * 1000))), ...(long ? { incrs: [86_400, 2 * 86_400, 7 * 86_400] } : {}) },
-          { ...axis, size: 48, space: 34, grid: { show: true, stroke: '#eeeeee', width: 1 }, values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? s.toLocaleString(language) : '')) },
+          {
+            ...axis,
+            size: 28,
+            space: 90,
+            values: (_, splits) => splits.map((s) => (long ? monthDay(s * 1000, language) : clockTime(s * 1000))),
+            ...(long ? { incrs: [86_400, 2 * 86_400, 7 * 86_400] } : {}),
+          },
+          {
+            ...axis,
+            size: 48,
+            space: 34,
+            grid: { show: true, stroke: '#eeeeee', width: 1 },
+            values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? s.toLocaleString(language) : '')),
+          },
         ],
         series: [{}, series('#0017c1'), series('#c5d7fb')],
         hooks: {
@@ -75,7 +96,14 @@ export function Histogram({ counts, onZoom, before, after }: Props) {
     <figure aria-labelledby={id} className="flex flex-col gap-1">
       <figcaption id={id} className="flex flex-wrap items-center gap-x-4 text-14 text-ink-2">
         <div className="mr-auto text-16 text-ink">{before}</div>
-        <span className="sr-only">{t('histogram.words', { total: counts.total, stopped: counts.stopped, peak: times[busiest] ? moment(times[busiest] * 1000, language) : '', count: all[busiest] ?? 0 })}</span>
+        <span className="sr-only">
+          {t('histogram.words', {
+            total: counts.total,
+            stopped: counts.stopped,
+            peak: times[busiest] ? moment(times[busiest] * 1000, language) : '',
+            count: all[busiest] ?? 0,
+          })}
+        </span>
         <span className="flex items-center gap-1.5">
           <span className="size-3 rounded-4 bg-blue-200" />
           {t('histogram.rest')}

@@ -33,7 +33,15 @@ export function NumberCard({ number, framed = true }: { number: NumberValue; fra
             {unit}
           </span>
         </span>
-        {usual && <span className="pb-1">{outside ? <State tone={attack || outside === 'low' ? 'serious' : 'notice'}>{t('number.' + outside)}</State> : <span className="text-ink-2">{t('number.normal')}</span>}</span>}
+        {usual && (
+          <span className="pb-1">
+            {outside ? (
+              <State tone={attack || outside === 'low' ? 'serious' : 'notice'}>{t('number.' + outside)}</State>
+            ) : (
+              <span className="text-ink-2">{t('number.normal')}</span>
+            )}
+          </span>
+        )}
       </span>
       {usual ? (
         <>

@@ -6,7 +6,17 @@ import { ErrorNote } from './ErrorNote'
 import { Skeleton } from './Skeleton'
 
 /** Shows what was read: a skeleton at first, old content with its age when reading fails later. */
-export function Panel<T>({ from, what, children, rows }: { from: Loaded<T>; what: string; rows?: number; children: (data: T) => ReactNode }) {
+export function Panel<T>({
+  from,
+  what,
+  children,
+  rows,
+}: {
+  from: Loaded<T>
+  what: string
+  rows?: number
+  children: (data: T) => ReactNode
+}) {
   const { t } = useText()
   if (from.data === undefined) {
     if (from.error) return <ErrorNote problem={from.error} what={t('state.cannot_show', { what })} onRetry={from.reload} />

@@ -54,7 +54,12 @@ export function SavedViews({ list }: { list: string }) {
               >
                 {v.name}
               </button>
-              <button type="button" aria-label={t('views.remove', { name: v.name })} onClick={() => keep(views.filter((o) => o !== v))} className="flex size-11 items-center justify-center rounded-8 hover:bg-side">
+              <button
+                type="button"
+                aria-label={t('views.remove', { name: v.name })}
+                onClick={() => keep(views.filter((o) => o !== v))}
+                className="flex size-11 items-center justify-center rounded-8 hover:bg-side"
+              >
                 <Icon name="trash" />
               </button>
             </li>

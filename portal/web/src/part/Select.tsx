@@ -7,7 +7,11 @@ export interface Option {
   disabled?: boolean
 }
 
-type Props = Omit<SelectHTMLAttributes<HTMLSelectElement>, 'onChange' | 'value'> & { value: string; onChange: (value: string) => void; options: Option[] }
+type Props = Omit<SelectHTMLAttributes<HTMLSelectElement>, 'onChange' | 'value'> & {
+  value: string
+  onChange: (value: string) => void
+  options: Option[]
+}
 
 /** The browser's own list of choices, which phones and screen readers know best. */
 export function Select({ value, onChange, options, className = '', ...rest }: Props) {

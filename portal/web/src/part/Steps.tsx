@@ -14,7 +14,10 @@ export function Steps({ steps, now }: { steps: string[]; now: number }) {
               —
             </li>
           )}
-          <li aria-current={i === now ? 'step' : undefined} className={`inline-flex items-center gap-1 ${i === now ? 'border-b-2 border-blue-900 font-700 text-blue-900' : i < now ? '' : 'text-ink-3'}`}>
+          <li
+            aria-current={i === now ? 'step' : undefined}
+            className={`inline-flex items-center gap-1 ${i === now ? 'border-b-2 border-blue-900 font-700 text-blue-900' : i < now ? '' : 'text-ink-3'}`}
+          >
             {i < now && <Icon name="tick" size={16} />}
             {s}
             {i < now && <span className="sr-only">{t('steps.done')}</span>}

@@ -24,7 +24,14 @@ export function TextField({ label, value, onChange, help, error, required, type 
     <Field label={label} help={help} error={error} required={required}>
       {(wiring) =>
         rows ? (
-          <textarea {...wiring} {...rest} rows={rows} value={value} onChange={(e) => onChange(e.target.value)} className={`${className} py-2`} />
+          <textarea
+            {...wiring}
+            {...rest}
+            rows={rows}
+            value={value}
+            onChange={(e) => onChange(e.target.value)}
+            className={`${className} py-2`}
+          />
         ) : (
           <input {...wiring} {...rest} type={type} value={value} onChange={(e) => onChange(e.target.value)} className={className} />
         )

@@ -42,27 +42,50 @@ export function ChangeDialog({ title, what, verb, approving, numberAlways, busy,
           e.preventDefault()
           setTried(true)
           if (busy || (numbered && !reference.trim()) || (urgent && !note.trim())) return
-          onGo({ ...(urgent ? { emergency: true } : {}), ...(numbered ? { reference: reference.trim() } : {}), ...(note.trim() ? { note: note.trim() } : {}) })
+          onGo({
+            ...(urgent ? { emergency: true } : {}),
+            ...(numbered ? { reference: reference.trim() } : {}),
+            ...(note.trim() ? { note: note.trim() } : {}),
+          })
         }}
       >
         {!approving && (
-        <div>
-          <Segments
-            label={t('change.kind')}
-            value={kind}
-            onChange={setKind}
-            segments={[
-              { value: 'reference', label: t('change.with_reference') },
-              { value: 'emergency', label: t('change.emergency') },
-            ]}
-          />
-        </div>
+          <div>
+            <Segments
+              label={t('change.kind')}
+              value={kind}
+              onChange={setKind}
+              segments={[
+                { value: 'reference', label: t('change.with_reference') },
+                { value: 'emergency', label: t('change.emergency') },
+              ]}
+            />
+          </div>
         )}
         {urgent && <p>{t('change.emergency_what')}</p>}
         {numbered && (
-          <TextField label={t('change.reference')} help={t('change.reference_help')} value={reference} onChange={setReference} required autoFocus error={tried && !reference.trim() ? t('change.reference_missing') : undefined} maxLength={100} />
+          <TextField
+            label={t('change.reference')}
+            help={t('change.reference_help')}
+            value={reference}
+            onChange={setReference}
+            required
+            autoFocus
+            error={tried && !reference.trim() ? t('change.reference_missing') : undefined}
+            maxLength={100}
+          />
         )}
-        {!approving && <TextField label={t('change.note')} value={note} onChange={setNote} rows={2} required={urgent} error={tried && urgent && !note.trim() ? t('change.note_missing') : undefined} maxLength={1000} />}
+        {!approving && (
+          <TextField
+            label={t('change.note')}
+            value={note}
+            onChange={setNote}
+            rows={2}
+            required={urgent}
+            error={tried && urgent && !note.trim() ? t('change.note_missing') : undefined}
+            maxLength={1000}
+          />
+        )}
         <div>
           <Button type="submit" look="primary" busy={busy}>
             {verb}

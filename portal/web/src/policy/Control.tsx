@@ -24,7 +24,16 @@ export function Control({ service, field, value, disabled, errors, describedBy, 
   const label = t(prefix)
   switch (field.kind) {
     case 'choice':
-      return <Segments label={label} value={String(value)} disabled={disabled} describedBy={describedBy} segments={field.options.map((o) => ({ value: o, label: t(`${prefix}.${o}`) }))} onChange={onChange} />
+      return (
+        <Segments
+          label={label}
+          value={String(value)}
+          disabled={disabled}
+          describedBy={describedBy}
+          segments={field.options.map((o) => ({ value: o, label: t(`${prefix}.${o}`) }))}
+          onChange={onChange}
+        />
+      )
     case 'level':
       return (
         <Segments
@@ -32,7 +41,10 @@ export function Control({ service, field, value, disabled, errors, describedBy, 
           value={String(value)}
           disabled={disabled}
           describedBy={describedBy}
-          segments={Array.from({ length: field.most - field.least + 1 }, (_, i) => ({ value: String(field.least + i), label: String(field.least + i) }))}
+          segments={Array.from({ length: field.most - field.least + 1 }, (_, i) => ({
+            value: String(field.least + i),
+            label: String(field.least + i),
+          }))}
           onChange={(v) => onChange(Number(v))}
         />
       )
@@ -51,14 +63,30 @@ export function Control({ service, field, value, disabled, errors, describedBy, 
         />
       )
     case 'number':
-      return <NumberInput label={label} value={Number(value)} least={field.least} most={field.most} unit={code(prefix + '.', 'unit', undefined, 'policy.no_unit')} disabled={disabled} describedBy={describedBy} invalid={errors.length > 0} onChange={onChange} />
+      return (
+        <NumberInput
+          label={label}
+          value={Number(value)}
+          least={field.least}
+          most={field.most}
+          unit={code(prefix + '.', 'unit', undefined, 'policy.no_unit')}
+          disabled={disabled}
+          describedBy={describedBy}
+          invalid={errors.length > 0}
+          onChange={onChange}
+        />
+      )
     case 'set': {
       const have = Array.isArray(value) ? value.map(String) : []
       return (
         <fieldset disabled={disabled} aria-describedby={describedBy}>
           <legend className="sr-only">{label}</legend>
           {field.options.map((o) => (
-            <Checkbox key={o} checked={have.includes(o)} onChange={(on) => onChange(field.options.filter((x) => (x === o ? on : have.includes(x))))}>
+            <Checkbox
+              key={o}
+              checked={have.includes(o)}
+              onChange={(on) => onChange(field.options.filter((x) => (x === o ? on : have.includes(x))))}
+            >
               {t(`${prefix}.${o}`)}
             </Checkbox>
           ))}
@@ -66,6 +94,15 @@ export function Control({ service, field, value, disabled, errors, describedBy, 
       )
     }
     case 'list':
-      return <ListControl service={service} field={field} rows={Array.isArray(value) ? value : []} disabled={disabled} errors={errors} onChange={onChange} />
+      return (
+        <ListControl
+          service={service}
+          field={field}
+          rows={Array.isArray(value) ? value : []}
+          disabled={disabled}
+          errors={errors}
+          onChange={onChange}
+        />
+      )
   }
 }

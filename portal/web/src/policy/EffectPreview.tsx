@@ -75,7 +75,12 @@ export function EffectPreview({ replay, busy, problem, changed, seen, onSeen }: 
           {replay.no_longer_blocked > 0 && (
             <div className="flex flex-col gap-1">
               <p>{t('effect.passes')}</p>
-              <ul>{samples.filter((s) => s.direction === 'no_longer_blocked').slice(0, 5).map(row)}</ul>
+              <ul>
+                {samples
+                  .filter((s) => s.direction === 'no_longer_blocked')
+                  .slice(0, 5)
+                  .map(row)}
+              </ul>
             </div>
           )}
           {careful.length > 0 && (

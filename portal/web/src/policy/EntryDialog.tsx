@@ -49,9 +49,33 @@ export function EntryDialog({ service, field, row, errors, readOnly, onClose, on
       )
     }
     if (e.kind === 'choice') {
-      return <SelectField key={e.name} label={label} help={help} value={value} onChange={set(e.name)} error={errorOf(e)} options={[{ value: '', label: t('policy.as_default') }, ...(e.options ?? []).map((o) => ({ value: o, label: t(`${key}.${o}`) }))]} />
+      return (
+        <SelectField
+          key={e.name}
+          label={label}
+          help={help}
+          value={value}
+          onChange={set(e.name)}
+          error={errorOf(e)}
+          options={[{ value: '', label: t('policy.as_default') }, ...(e.options ?? []).map((o) => ({ value: o, label: t(`${key}.${o}`) }))]}
+        />
+      )
     }
-    return <TextField key={e.name} label={label} help={help} required={e.required} type={types[e.kind]} rows={e.kind === 'lines' ? 4 : undefined} mono={e.kind === 'lines'} value={value} onChange={set(e.name)} error={errorOf(e)} inputMode={e.kind === 'number' ? 'numeric' : undefined} />
+    return (
+      <TextField
+        key={e.name}
+        label={label}
+        help={help}
+        required={e.required}
+        type={types[e.kind]}
+        rows={e.kind === 'lines' ? 4 : undefined}
+        mono={e.kind === 'lines'}
+        value={value}
+        onChange={set(e.name)}
+        error={errorOf(e)}
+        inputMode={e.kind === 'number' ? 'numeric' : undefined}
+      />
+    )
   }
   return (
     <Dialog title={t(prefix + (row ? '.change' : '.add'))} open onClose={onClose} wide>

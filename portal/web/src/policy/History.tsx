@@ -24,7 +24,9 @@ export function History({ service, load, canWrite, onBack, onApprove }: Props) {
   const { t, code, language } = useText()
   const summary = (v: Version) => {
     const fields = [...new Set(v.diff.map((d) => d.path.split('/')[1] ?? ''))].filter(Boolean)
-    return fields.map((f) => code(`policy.${service}.`, f, undefined, f === 'mode' ? 'policy.mode' : 'policy.unknown')).join(t('list.comma'))
+    return fields
+      .map((f) => code(`policy.${service}.`, f, undefined, f === 'mode' ? 'policy.mode' : 'policy.unknown'))
+      .join(t('list.comma'))
   }
   return (
     <section aria-labelledby="history" className="flex flex-col gap-3">
@@ -47,7 +49,12 @@ export function History({ service, load, canWrite, onBack, onApprove }: Props) {
                       <State tone="ok">{t('history.current')}</State>
                     ) : (
                       canWrite && (
-                        <button type="button" onClick={() => onBack(v)} aria-label={t('history.back_to', { n: v.version })} className="link min-h-9 max-md:min-h-12">
+                        <button
+                          type="button"
+                          onClick={() => onBack(v)}
+                          aria-label={t('history.back_to', { n: v.version })}
+                          className="link min-h-9 max-md:min-h-12"
+                        >
                           {t('history.back')}
                         </button>
                       )
@@ -56,8 +63,12 @@ export function History({ service, load, canWrite, onBack, onApprove }: Props) {
                 ),
                 body: (
                   <>
-                    <p className="phrase">{v.change.note || (summary(v) ? t('history.changed', { what: summary(v) }) : t('history.first'))}</p>
-                    <p className="text-14 text-ink-2">{[v.change.at && moment(v.change.at, language), v.change.by, v.change.reference].filter(Boolean).join(' ')}</p>
+                    <p className="phrase">
+                      {v.change.note || (summary(v) ? t('history.changed', { what: summary(v) }) : t('history.first'))}
+                    </p>
+                    <p className="text-14 text-ink-2">
+                      {[v.change.at && moment(v.change.at, language), v.change.by, v.change.reference].filter(Boolean).join(' ')}
+                    </p>
                     {waits(v) && <Clock due={v.change.approve_by ?? ''} what={t('history.approval')} />}
                     {waits(v) && canWrite && (
                       <p className="pt-1">

@@ -22,7 +22,10 @@ export function ListControl({ service, field, rows, disabled, errors, onChange }
   const { t } = useText()
   const [open, setOpen] = useState<number>()
   const prefix = `policy.${service}.${field.name}`
-  const note = (row: Tree) => ['reason', 'origin', 'expires'].flatMap((k) => (row[k] ? [k === 'expires' ? t('policy.until', { day: String(row[k]) }) : String(row[k])] : []))
+  const note = (row: Tree) =>
+    ['reason', 'origin', 'expires'].flatMap((k) =>
+      row[k] ? [k === 'expires' ? t('policy.until', { day: String(row[k]) }) : String(row[k])] : [],
+    )
   return (
     <div className="flex min-w-0 flex-col items-start gap-2">
       {rows.length === 0 && <p className="text-ink-2">{t(prefix + '.empty')}</p>}
@@ -51,11 +54,19 @@ export function ListControl({ service, field, rows, disabled, errors, onChange }
           service={service}
           field={field}
           row={rows[open] === undefined ? undefined : treeOf(rows[open])}
-          errors={errors.filter((e) => e.path.startsWith(`/${field.name}/${open}/`)).map((e) => ({ ...e, path: e.path.slice(`/${field.name}/${open}/`.length) }))}
+          errors={errors
+            .filter((e) => e.path.startsWith(`/${field.name}/${open}/`))
+            .map((e) => ({ ...e, path: e.path.slice(`/${field.name}/${open}/`.length) }))}
           readOnly={disabled}
           onClose={() => setOpen(undefined)}
           onSave={(next) => {
-            onChange(next === undefined ? rows.filter((_, i) => i !== open) : open < rows.length ? rows.map((r, i) => (i === open ? next : r)) : [...rows, next])
+            onChange(
+              next === undefined
+                ? rows.filter((_, i) => i !== open)
+                : open < rows.length
+                  ? rows.map((r, i) => (i === open ? next : r))
+                  : [...rows, next],
+            )
             setOpen(undefined)
           }}
         />

@@ -24,7 +24,9 @@ export function OriginChip({ layer, body, fixed = false, changed = false }: Prop
   const name = layer === 'override' ? body : t('layer.' + layer)
   const icon = changed ? 'plus' : fixed ? 'lock' : icons[layer]
   return (
-    <span className={`inline-flex items-center gap-1.5 rounded-full border px-2.5 text-14 ${changed ? 'border-dashed border-blue-900 font-700 text-blue-900' : looks[layer]}`}>
+    <span
+      className={`inline-flex items-center gap-1.5 rounded-full border px-2.5 text-14 ${changed ? 'border-dashed border-blue-900 font-700 text-blue-900' : looks[layer]}`}
+    >
       <Icon name={icon} size={14} />
       {changed ? t('layer.changing', { name }) : fixed ? t('layer.fixed', { name }) : name}
     </span>

@@ -54,7 +54,11 @@ export function PolicyForm({ service, fields, layers, draft, body, readOnly, err
         {fixed && <span>{t('policy.fixed')}</span>}
         {own && <span>{t('policy.lower', { layer: t('layer.' + lower.layer), value: sayValue(text, service, field, lower.value) })}</span>}
         {own && !readOnly && (
-          <button type="button" onClick={() => onChange(withValue(layers, draft, field.name, undefined))} className="link min-h-9 text-left text-16 max-md:min-h-12">
+          <button
+            type="button"
+            onClick={() => onChange(withValue(layers, draft, field.name, undefined))}
+            className="link min-h-9 text-left text-16 max-md:min-h-12"
+          >
             {t('policy.follow', { layer: t('layer.' + lower.layer) })}
           </button>
         )}
@@ -70,10 +74,24 @@ export function PolicyForm({ service, fields, layers, draft, body, readOnly, err
         label={t('policy.mode')}
         help={t('policy.mode.help')}
         changed={!!draft.mode}
-        control={(id) => <Segments label={t('policy.mode')} value={mode} disabled={readOnly || modeFixed} describedBy={id} segments={modes.map((m) => ({ value: m, label: t('policy.mode.' + m) }))} onChange={(m) => onChange({ ...draft, mode: m === layers.mode ? undefined : (m as Mode) })} />}
+        control={(id) => (
+          <Segments
+            label={t('policy.mode')}
+            value={mode}
+            disabled={readOnly || modeFixed}
+            describedBy={id}
+            segments={modes.map((m) => ({ value: m, label: t('policy.mode.' + m) }))}
+            onChange={(m) => onChange({ ...draft, mode: m === layers.mode ? undefined : (m as Mode) })}
+          />
+        )}
         origin={
           <>
-            <OriginChip layer={draft.mode ? layers.layer : modeFixed ? 'baseline' : layers.modeFrom} body={body} fixed={modeFixed} changed={!!draft.mode} />
+            <OriginChip
+              layer={draft.mode ? layers.layer : modeFixed ? 'baseline' : layers.modeFrom}
+              body={body}
+              fixed={modeFixed}
+              changed={!!draft.mode}
+            />
             {!readOnly && lockBox('mode')}
           </>
         }
@@ -91,7 +109,15 @@ export function PolicyForm({ service, fields, layers, draft, body, readOnly, err
             origin={origin(f)}
             control={(id) => (
               <>
-                <Control service={service} field={f} value={now.value} disabled={readOnly || locked(layers, f.name)} errors={wrong} describedBy={id} onChange={(value: Json) => onChange(withValue(layers, draft, f.name, value))} />
+                <Control
+                  service={service}
+                  field={f}
+                  value={now.value}
+                  disabled={readOnly || locked(layers, f.name)}
+                  errors={wrong}
+                  describedBy={id}
+                  onChange={(value: Json) => onChange(withValue(layers, draft, f.name, value))}
+                />
                 <RowError errors={f.kind === 'list' ? wrong.filter((e) => e.path === '/' + f.name) : wrong} />
               </>
             )}

@@ -14,7 +14,9 @@ interface Props {
 export function PolicyRow({ label, help, changed, control, origin, wide = false }: Props) {
   const id = useId()
   return (
-    <div className={`relative grid items-start gap-x-6 gap-y-3 border-hair px-6 py-5 not-last:border-b max-md:grid-cols-1 max-md:px-4 ${wide ? 'grid-cols-[1fr_220px]' : 'grid-cols-[minmax(180px,240px)_1fr_220px] max-xl:grid-cols-[1fr_220px]'}`}>
+    <div
+      className={`relative grid items-start gap-x-6 gap-y-3 border-hair px-6 py-5 not-last:border-b max-md:grid-cols-1 max-md:px-4 ${wide ? 'grid-cols-[1fr_220px]' : 'grid-cols-[minmax(180px,240px)_1fr_220px] max-xl:grid-cols-[1fr_220px]'}`}
+    >
       {changed && <span aria-hidden="true" className="absolute inset-y-3 left-0 w-1 rounded-r-4 bg-blue-900" />}
       <div>
         <h2 className="font-700">{label}</h2>

@@ -29,7 +29,20 @@ export function PolicyScreen({ tenant, service }: { tenant: string; service: str
     )
   }
   if (state.data && known && body.data) {
-    return <PolicyEditor key={path + layer + state.data.etag} path={path} layer={layer} load={state} fallback={known.default} body={body.data} service={service} fields={fields} applied={applied} onApplied={setApplied} />
+    return (
+      <PolicyEditor
+        key={path + layer + state.data.etag}
+        path={path}
+        layer={layer}
+        load={state}
+        fallback={known.default}
+        body={body.data}
+        service={service}
+        fields={fields}
+        applied={applied}
+        onApplied={setApplied}
+      />
+    )
   }
   const waiting = state.error || !state.data ? state : services.error ? services : body
   return (

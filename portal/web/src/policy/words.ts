@@ -7,7 +7,8 @@ export function sayValue(text: Text, service: string, field: FieldForm, value: J
   const { t, code } = text
   const prefix = `policy.${service}.${field.name}.`
   if (Array.isArray(value)) {
-    if (field.kind === 'set') return value.length ? value.map((v) => code(prefix, String(v), undefined, 'policy.unknown')).join(', ') : t('policy.none')
+    if (field.kind === 'set')
+      return value.length ? value.map((v) => code(prefix, String(v), undefined, 'policy.unknown')).join(', ') : t('policy.none')
     return t('policy.entries', { n: value.length })
   }
   if (typeof value === 'boolean') return t(value ? 'policy.yes' : 'policy.no')

@@ -24,7 +24,20 @@ const AccountScreen = lazy(() => import('../screen/account/AccountScreen').then(
 const TokensScreen = lazy(() => import('../screen/account/TokensScreen').then((m) => ({ default: m.TokensScreen })))
 const SettingsScreen = lazy(() => import('../screen/settings/SettingsScreen').then((m) => ({ default: m.SettingsScreen })))
 
-const unbuilt = ['cases', 'internet', 'mail', 'files', 'dns', 'endpoints', 'requests', 'assets', 'helpdesk', 'reports', 'ledger', 'assessment']
+const unbuilt = [
+  'cases',
+  'internet',
+  'mail',
+  'files',
+  'dns',
+  'endpoints',
+  'requests',
+  'assets',
+  'helpdesk',
+  'reports',
+  'ledger',
+  'assessment',
+]
 
 type Found = Record<string, string>
 

@@ -49,11 +49,30 @@ export function Login({ ended, onIn }: Props) {
         }}
       >
         {second ? (
-          <TextField key="code" label={t('login.code')} help={t('login.code_help')} value={code} onChange={setCode} required autoComplete="one-time-code" inputMode="numeric" autoFocus name="code" />
+          <TextField
+            key="code"
+            label={t('login.code')}
+            help={t('login.code_help')}
+            value={code}
+            onChange={setCode}
+            required
+            autoComplete="one-time-code"
+            inputMode="numeric"
+            autoFocus
+            name="code"
+          />
         ) : (
           <>
             <TextField label={t('login.name')} value={login} onChange={setLogin} required autoComplete="username" autoFocus name="login" />
-            <TextField label={t('login.password')} value={password} onChange={setPassword} required type="password" autoComplete="current-password" name="password" />
+            <TextField
+              label={t('login.password')}
+              value={password}
+              onChange={setPassword}
+              required
+              type="password"
+              autoComplete="current-password"
+              name="password"
+            />
           </>
         )}
         <Button type="submit" look="primary" busy={busy}>

@@ -52,9 +52,37 @@ export function PasswordForm({ login, oldLabel, onDone }: Props) {
     >
       {problem && !refused && !wrongOld && <ErrorNote problem={problem} />}
       <input type="text" name="login" autoComplete="username" value={login} readOnly hidden />
-      <TextField label={oldLabel} value={old} onChange={setOld} error={wrongOld && code('entry.', wrongOld.code, wrongOld.args, 'entry.other')} type="password" required autoComplete="current-password" name="old" />
-      <TextField label={t('password.new')} help={t('password.help', { least: shortest })} value={fresh} onChange={setFresh} error={newError} type="password" required autoComplete="new-password" name="new" />
-      <TextField label={t('password.again')} value={again} onChange={setAgain} error={againError} type="password" required autoComplete="new-password" name="again" />
+      <TextField
+        label={oldLabel}
+        value={old}
+        onChange={setOld}
+        error={wrongOld && code('entry.', wrongOld.code, wrongOld.args, 'entry.other')}
+        type="password"
+        required
+        autoComplete="current-password"
+        name="old"
+      />
+      <TextField
+        label={t('password.new')}
+        help={t('password.help', { least: shortest })}
+        value={fresh}
+        onChange={setFresh}
+        error={newError}
+        type="password"
+        required
+        autoComplete="new-password"
+        name="new"
+      />
+      <TextField
+        label={t('password.again')}
+        value={again}
+        onChange={setAgain}
+        error={againError}
+        type="password"
+        required
+        autoComplete="new-password"
+        name="again"
+      />
       <div>
         <Button type="submit" look="primary" busy={busy}>
           {t('password.change')}

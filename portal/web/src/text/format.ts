@@ -4,7 +4,8 @@ const zone = 'Asia/Tokyo'
 
 function parts(at: Date, language: Language, options: Intl.DateTimeFormatOptions): Record<string, string> {
   const out: Record<string, string> = {}
-  for (const p of new Intl.DateTimeFormat(language, { timeZone: zone, hourCycle: 'h23', ...options }).formatToParts(at)) out[p.type] = p.value
+  for (const p of new Intl.DateTimeFormat(language, { timeZone: zone, hourCycle: 'h23', ...options }).formatToParts(at))
+    out[p.type] = p.value
   return out
 }
 
@@ -25,13 +26,21 @@ export function day(at: string | number | Date, language: Language, now = Date.n
   const date = new Date(at)
   const sameYear = parts(date, 'en', { year: 'numeric' }).year === parts(new Date(now), 'en', { year: 'numeric' }).year
   const year: Intl.DateTimeFormatOptions = sameYear ? {} : { year: 'numeric' }
-  const text = new Intl.DateTimeFormat(language, { timeZone: zone, month: language === 'ja' ? 'long' : 'short', day: 'numeric', weekday: 'short', ...year }).format(date)
+  const text = new Intl.DateTimeFormat(language, {
+    timeZone: zone,
+    month: language === 'ja' ? 'long' : 'short',
+    day: 'numeric',
+    weekday: 'short',
+    ...year,
+  }).format(date)
   return text.replace('(', '\uff08').replace(')', '\uff09')
 }
 
 /** The day without its weekday, for an axis. */
 export function monthDay(at: string | number | Date, language: Language): string {
-  return new Intl.DateTimeFormat(language, { timeZone: zone, month: language === 'ja' ? 'numeric' : 'short', day: 'numeric' }).format(new Date(at))
+  return new Intl.DateTimeFormat(language, { timeZone: zone, month: language === 'ja' ? 'numeric' : 'short', day: 'numeric' }).format(
+    new Date(at),
+  )
 }
 
 /** Day and time as people read it. */

@@ -63,7 +63,12 @@ export function SecondFactor() {
           <>
             <p className="text-ink-2">{t('totp.why')}</p>
             <div>
-              <Button look="primary" icon="phone" busy={busy} onClick={() => void send(async () => setEnrolment((await api.post<Enrolment>('/session/totp')).data))}>
+              <Button
+                look="primary"
+                icon="phone"
+                busy={busy}
+                onClick={() => void send(async () => setEnrolment((await api.post<Enrolment>('/session/totp')).data))}
+              >
                 {t('totp.begin')}
               </Button>
             </div>

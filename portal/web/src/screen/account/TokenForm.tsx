@@ -42,7 +42,15 @@ export function TokenForm({ onMade }: { onMade: (token: string) => void }) {
       }}
     >
       {problem && <ErrorNote problem={problem} what={t('tokens.make_failed')} />}
-      <TextField label={t('tokens.name')} help={t('tokens.name_help')} value={name} onChange={setName} required error={tried && !name.trim() ? t('entry.missing') : undefined} maxLength={80} />
+      <TextField
+        label={t('tokens.name')}
+        help={t('tokens.name_help')}
+        value={name}
+        onChange={setName}
+        required
+        error={tried && !name.trim() ? t('entry.missing') : undefined}
+        maxLength={80}
+      />
       <fieldset>
         <legend className="mb-1 font-700">{t('tokens.scopes')}</legend>
         <p className="text-ink-2">{t('tokens.scopes_help')}</p>
@@ -50,7 +58,11 @@ export function TokenForm({ onMade }: { onMade: (token: string) => void }) {
           {me.scopes
             .filter((s) => !never.has(s))
             .map((s) => (
-              <Checkbox key={s} checked={scopes.includes(s)} onChange={(on) => setScopes(on ? [...scopes, s] : scopes.filter((o) => o !== s))}>
+              <Checkbox
+                key={s}
+                checked={scopes.includes(s)}
+                onChange={(on) => setScopes(on ? [...scopes, s] : scopes.filter((o) => o !== s))}
+              >
                 {t('scope.' + s)}
               </Checkbox>
             ))}
@@ -61,7 +73,13 @@ export function TokenForm({ onMade }: { onMade: (token: string) => void }) {
           </p>
         )}
       </fieldset>
-      <SelectField label={t('tokens.until')} value={until} onChange={setUntil} options={days.map((d) => ({ value: String(d), label: t('tokens.days', { n: d }) }))} required />
+      <SelectField
+        label={t('tokens.until')}
+        value={until}
+        onChange={setUntil}
+        options={days.map((d) => ({ value: String(d), label: t('tokens.days', { n: d }) }))}
+        required
+      />
       <div>
         <Button type="submit" look="primary" busy={busy}>
           {t('tokens.make_go')}

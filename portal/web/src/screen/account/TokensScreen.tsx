@@ -45,7 +45,11 @@ export function TokensScreen() {
                 rowKey={(x) => x.id}
                 columns={[
                   { key: 'name', label: t('tokens.name'), cell: (x) => <span className="font-700 wrap-anywhere">{x.name}</span> },
-                  { key: 'scopes', label: t('tokens.scopes'), cell: (x) => <span className="wrap-anywhere">{x.scopes.map((s) => t('scope.' + s)).join(', ')}</span> },
+                  {
+                    key: 'scopes',
+                    label: t('tokens.scopes'),
+                    cell: (x) => <span className="wrap-anywhere">{x.scopes.map((s) => t('scope.' + s)).join(', ')}</span>,
+                  },
                   { key: 'until', label: t('tokens.until'), cell: (x) => moment(x.expires_at, language) },
                   {
                     key: 'end',
@@ -73,7 +77,15 @@ export function TokensScreen() {
         />
       </Section>
       {ending && (
-        <ConfirmDialog title={t('tokens.end_one', { name: ending.name })} what={t('tokens.end_what')} verb={t('tokens.end')} danger busy={busy} onGo={() => void revoke(ending)} onClose={() => setEnding(undefined)}>
+        <ConfirmDialog
+          title={t('tokens.end_one', { name: ending.name })}
+          what={t('tokens.end_what')}
+          verb={t('tokens.end')}
+          danger
+          busy={busy}
+          onGo={() => void revoke(ending)}
+          onClose={() => setEnding(undefined)}
+        >
           {problem && <ErrorNote problem={problem} />}
         </ConfirmDialog>
       )}

@@ -7,7 +7,11 @@ import { useText } from '../../text/text'
 /** One record of the chain with what was before and after. */
 export function AuditDrawer({ record, onClose }: { record: AuditRecord; onClose: () => void }) {
   const { t, name, language } = useText()
-  const block = (value: unknown) => <pre className="max-h-60 overflow-auto rounded-8 bg-side p-3 font-mono text-14 whitespace-pre-wrap wrap-anywhere">{JSON.stringify(value, null, 1)}</pre>
+  const block = (value: unknown) => (
+    <pre className="max-h-60 overflow-auto rounded-8 bg-side p-3 font-mono text-14 whitespace-pre-wrap wrap-anywhere">
+      {JSON.stringify(value, null, 1)}
+    </pre>
+  )
   return (
     <Drawer title={t('audit.one', { n: record.seq })} onClose={onClose}>
       <KeyValues

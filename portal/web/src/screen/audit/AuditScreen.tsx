@@ -69,7 +69,15 @@ export function AuditScreen() {
         >
           <AuditCheck key={tenant} tenant={tenant} name={bodies?.find((b) => b.id === tenant)?.name ?? me.tenant.name} />
           <div className="flex flex-wrap items-center gap-3">
-            {bodies && <Select aria-label={t('body.one')} className="max-w-[260px]" value={tenant} onChange={(v) => narrow({ tenant: v, open: undefined })} options={bodies.map((b) => ({ value: b.id, label: b.name }))} />}
+            {bodies && (
+              <Select
+                aria-label={t('body.one')}
+                className="max-w-[260px]"
+                value={tenant}
+                onChange={(v) => narrow({ tenant: v, open: undefined })}
+                options={bodies.map((b) => ({ value: b.id, label: b.name }))}
+              />
+            )}
             <FilterBox label={t('audit.filter')} value={q} onChange={(next) => narrow({ q: next, open: undefined }, true)} />
             <SavedViews list="audit" />
           </div>
@@ -87,14 +95,27 @@ export function AuditScreen() {
                     selected={open || undefined}
                     sort={{ key: 'time', down: true }}
                     columns={[
-                      { key: 'time', label: t('event.time'), className: 'whitespace-nowrap', cell: (r) => moment(r.time, language, 'second') },
+                      {
+                        key: 'time',
+                        label: t('event.time'),
+                        className: 'whitespace-nowrap',
+                        cell: (r) => moment(r.time, language, 'second'),
+                      },
                       { key: 'actor', label: t('audit.actor'), className: 'wrap-anywhere', cell: (r) => r.actor },
                       { key: 'action', label: t('audit.action'), cell: (r) => name('audit.act.', r.action) },
-                      { key: 'object', label: t('audit.object'), className: 'wrap-anywhere', cell: (r) => (r.object ? name('audit.act.', r.object) : '—') },
+                      {
+                        key: 'object',
+                        label: t('audit.object'),
+                        className: 'wrap-anywhere',
+                        cell: (r) => (r.object ? name('audit.act.', r.object) : '—'),
+                      },
                       { key: 'reason', label: t('audit.reason'), className: 'wrap-anywhere', cell: (r) => r.reason || '—' },
                     ]}
                     empty={
-                      <EmptyState title={t('audit.none')} action={q && <Button onClick={() => narrow({ q: undefined })}>{t('filter.clear')}</Button>}>
+                      <EmptyState
+                        title={t('audit.none')}
+                        action={q && <Button onClick={() => narrow({ q: undefined })}>{t('filter.clear')}</Button>}
+                      >
                         {t('audit.none_why')}
                       </EmptyState>
                     }

@@ -54,14 +54,32 @@ export function BodiesScreen() {
                 sort={sort}
                 onSort={setSort}
                 columns={[
-                  { key: 'name', label: t('tenant.name'), sortable: true, cell: (b) => (language === 'en' && b.name_en ? b.name_en : b.name) },
+                  {
+                    key: 'name',
+                    label: t('tenant.name'),
+                    sortable: true,
+                    cell: (b) => (language === 'en' && b.name_en ? b.name_en : b.name),
+                  },
                   { key: 'id', label: t('tenant.id'), sortable: true, cell: (b) => b.id },
                   { key: 'kind', label: t('tenant.kind'), sortable: true, cell: (b) => t('kind.' + b.kind) },
-                  { key: 'staff', label: t('tenant.staff'), right: true, sortable: true, cell: (b) => (b.staff ? b.staff.toLocaleString(language) : '—') },
-                  { key: 'hosts', label: t('tenant.hosts'), cell: (b) => <span className="wrap-anywhere">{(b.hosts ?? []).join(', ') || '—'}</span> },
+                  {
+                    key: 'staff',
+                    label: t('tenant.staff'),
+                    right: true,
+                    sortable: true,
+                    cell: (b) => (b.staff ? b.staff.toLocaleString(language) : '—'),
+                  },
+                  {
+                    key: 'hosts',
+                    label: t('tenant.hosts'),
+                    cell: (b) => <span className="wrap-anywhere">{(b.hosts ?? []).join(', ') || '—'}</span>,
+                  },
                 ]}
                 empty={
-                  <EmptyState title={t('bodies.none')} action={q && <Button onClick={() => narrow({ q: undefined })}>{t('filter.clear')}</Button>}>
+                  <EmptyState
+                    title={t('bodies.none')}
+                    action={q && <Button onClick={() => narrow({ q: undefined })}>{t('filter.clear')}</Button>}
+                  >
                     {t('bodies.none_why')}
                   </EmptyState>
                 }

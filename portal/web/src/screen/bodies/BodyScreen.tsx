@@ -50,7 +50,11 @@ export function BodyScreen({ id }: { id: string }) {
                   { key: 'hosts', label: t('tenant.hosts'), value: (b.hosts ?? []).join(', ') || '—' },
                   { key: 'mail', label: t('tenant.mail_domains'), value: (b.mail_domains ?? []).join(', ') || '—' },
                   { key: 'sources', label: t('tenant.sources'), value: (b.sources ?? []).join(', ') || '—' },
-                  { key: 'contact', label: t('bodies.step.contact'), value: [b.contact.section, b.contact.phone, b.contact.mail].filter(Boolean).join(' ') || '—' },
+                  {
+                    key: 'contact',
+                    label: t('bodies.step.contact'),
+                    value: [b.contact.section, b.contact.phone, b.contact.mail].filter(Boolean).join(' ') || '—',
+                  },
                 ]}
               />
             </Section>

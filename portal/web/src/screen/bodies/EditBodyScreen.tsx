@@ -11,7 +11,14 @@ export function EditBodyScreen({ id }: { id: string }) {
   const load = useLoad<Tenant>(`/tenants/${encodeURIComponent(id)}`)
   const name = load.data?.name ?? id
   return (
-    <Page title={t('bodies.edit', { name })} above={<Crumbs trail={[{ label: t('bodies.title'), href: '/bodies' }, { label: name, href: `/bodies/${id}` }, { label: t('action.edit') }]} />}>
+    <Page
+      title={t('bodies.edit', { name })}
+      above={
+        <Crumbs
+          trail={[{ label: t('bodies.title'), href: '/bodies' }, { label: name, href: `/bodies/${id}` }, { label: t('action.edit') }]}
+        />
+      }
+    >
       <Panel from={load} what={name}>
         {(body) => <EditBodyForm key={load.etag} body={body} etag={load.etag} />}
       </Panel>

@@ -13,7 +13,14 @@ import { useText } from '../../text/text'
 import { formOfTenant, missing, refused, tenantOf, type TenantErrors, type TenantForm } from './tenantForm'
 import { TenantFields, type FieldGroup } from './TenantFields'
 
-const groupOf: Partial<Record<keyof TenantForm, FieldGroup>> = { sources: 'where', hosts: 'where', mail_domains: 'where', section: 'contact', phone: 'contact', mail: 'contact' }
+const groupOf: Partial<Record<keyof TenantForm, FieldGroup>> = {
+  sources: 'where',
+  hosts: 'where',
+  mail_domains: 'where',
+  section: 'contact',
+  phone: 'contact',
+  mail: 'contact',
+}
 
 /** Adds a body, four questions at a time. */
 export function NewBodyScreen() {
@@ -46,7 +53,18 @@ export function NewBodyScreen() {
   }
   const shown = tenantOf(form, me.operator.id)
   return (
-    <Page title={t('bodies.add')} above={<Crumbs trail={[{ label: t('room.settings'), href: '/settings' }, { label: t('bodies.title'), href: '/bodies' }, { label: t('bodies.add') }]} />}>
+    <Page
+      title={t('bodies.add')}
+      above={
+        <Crumbs
+          trail={[
+            { label: t('room.settings'), href: '/settings' },
+            { label: t('bodies.title'), href: '/bodies' },
+            { label: t('bodies.add') },
+          ]}
+        />
+      }
+    >
       {problem && <ErrorNote problem={problem} what={t('bodies.add_failed')} />}
       <Wizard
         finish={t('bodies.add_go')}
@@ -75,7 +93,11 @@ export function NewBodyScreen() {
                   { key: 'hosts', label: t('tenant.hosts'), value: (shown.hosts ?? []).join(', ') || t('policy.none') },
                   { key: 'mail', label: t('tenant.mail_domains'), value: (shown.mail_domains ?? []).join(', ') || t('policy.none') },
                   { key: 'sources', label: t('tenant.sources'), value: (shown.sources ?? []).join(', ') || t('policy.none') },
-                  { key: 'contact', label: t('bodies.step.contact'), value: [shown.contact.section, shown.contact.phone, shown.contact.mail].filter(Boolean).join(' ') || t('policy.none') },
+                  {
+                    key: 'contact',
+                    label: t('bodies.step.contact'),
+                    value: [shown.contact.section, shown.contact.phone, shown.contact.mail].filter(Boolean).join(' ') || t('policy.none'),
+                  },
                 ]}
               />
             ),

@@ -10,7 +10,14 @@ export function PolicyLinks({ tenant, baseline }: { tenant: string; baseline: bo
   const { can } = useSession()
   const rows = [
     ...services.map((s) => ({ key: s, href: `/bodies/${tenant}/policies/${s}`, title: t(`policy.${s}`), what: t(`policy.${s}.what`) })),
-    ...(baseline && can('policy.read') ? services.map((s) => ({ key: s + 'b', href: `/bodies/${tenant}/policies/${s}?layer=baseline`, title: t('policy.baseline_for', { service: t(`policy.${s}`) }), what: t('policy.baseline_what') })) : []),
+    ...(baseline && can('policy.read')
+      ? services.map((s) => ({
+          key: s + 'b',
+          href: `/bodies/${tenant}/policies/${s}?layer=baseline`,
+          title: t('policy.baseline_for', { service: t(`policy.${s}`) }),
+          what: t('policy.baseline_what'),
+        }))
+      : []),
   ]
   return (
     <ul className="card">

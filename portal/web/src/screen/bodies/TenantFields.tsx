@@ -19,7 +19,14 @@ export function TenantFields({ group, form, errors, isNew, onChange }: Props) {
   const { t } = useText()
   const set = (name: keyof TenantForm) => (value: string) => onChange({ ...form, [name]: value })
   const field = (name: keyof TenantForm, more: Partial<Parameters<typeof TextField>[0]> = {}) => (
-    <TextField label={t('tenant.' + name)} help={t(`tenant.${name}.help`)} value={form[name]} onChange={set(name)} error={errors[name]} {...more} />
+    <TextField
+      label={t('tenant.' + name)}
+      help={t(`tenant.${name}.help`)}
+      value={form[name]}
+      onChange={set(name)}
+      error={errors[name]}
+      {...more}
+    />
   )
   if (group === 'who') {
     return (
@@ -27,7 +34,14 @@ export function TenantFields({ group, form, errors, isNew, onChange }: Props) {
         {isNew && field('id', { required: true, maxLength: 34 })}
         {field('name', { required: true })}
         {field('name_en')}
-        <SelectField label={t('tenant.kind')} value={form.kind} onChange={set('kind')} options={kinds.map((k) => ({ value: k, label: t('kind.' + k) }))} required error={errors.kind} />
+        <SelectField
+          label={t('tenant.kind')}
+          value={form.kind}
+          onChange={set('kind')}
+          options={kinds.map((k) => ({ value: k, label: t('kind.' + k) }))}
+          required
+          error={errors.kind}
+        />
         {field('staff', { inputMode: 'numeric' })}
       </>
     )

@@ -14,5 +14,8 @@ export function useBodies(): Tenant[] | undefined {
 export function useBodyNames(): Map<string, string> | undefined {
   const bodies = useBodies()
   const { language } = useText()
-  return useMemo(() => bodies && new Map(bodies.map((b) => [b.id, language === 'en' && b.name_en ? b.name_en : b.name])), [bodies, language])
+  return useMemo(
+    () => bodies && new Map(bodies.map((b) => [b.id, language === 'en' && b.name_en ? b.name_en : b.name])),
+    [bodies, language],
+  )
 }

@@ -3,7 +3,12 @@ import { useText } from '../../text/text'
 import { useBodyNames } from '../bodies/useBodyNames'
 import { split, type Narrowing } from './query'
 
-const codes: Record<string, string> = { service: 'place.', 'event.action': 'action.event.', 'event.outcome': 'outcome.', 'rule.category': 'attack.short.' }
+const codes: Record<string, string> = {
+  service: 'place.',
+  'event.action': 'action.event.',
+  'event.outcome': 'outcome.',
+  'rule.category': 'attack.short.',
+}
 
 interface Props {
   now: Narrowing
@@ -29,18 +34,28 @@ export function Chosen({ now, onChange }: Props) {
   ]
   for (const [param, field] of simple) {
     const value = now[param]
-    if (typeof value === 'string' && value) chips.push({ key: param, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ [param]: undefined }) })
+    if (typeof value === 'string' && value)
+      chips.push({ key: param, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ [param]: undefined }) })
   }
   for (const one of now.only) {
     const [field, value] = split(one)
-    chips.push({ key: one, label: `${named(field)}: ${say(field, value)}`, off: () => onChange({ only: now.only.filter((o) => o !== one) }) })
+    chips.push({
+      key: one,
+      label: `${named(field)}: ${say(field, value)}`,
+      off: () => onChange({ only: now.only.filter((o) => o !== one) }),
+    })
   }
   if (chips.length === 0) return null
   return (
     <ul aria-label={t('events.chosen')} className="flex flex-wrap gap-2">
       {chips.map((c) => (
         <li key={c.key}>
-          <button type="button" onClick={c.off} aria-label={t('events.unchoose', { what: c.label })} className="inline-flex min-h-9 items-center gap-1.5 rounded-full border border-blue-900 bg-blue-50 px-3 text-left wrap-anywhere text-blue-900 hover:bg-blue-100 max-md:min-h-12">
+          <button
+            type="button"
+            onClick={c.off}
+            aria-label={t('events.unchoose', { what: c.label })}
+            className="inline-flex min-h-9 items-center gap-1.5 rounded-full border border-blue-900 bg-blue-50 px-3 text-left wrap-anywhere text-blue-900 hover:bg-blue-100 max-md:min-h-12"
+          >
             {c.label}
             <Icon name="close" size={16} />
           </button>

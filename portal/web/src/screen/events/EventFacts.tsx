@@ -9,10 +9,42 @@ import { Matches } from './Matches'
 
 // The order people ask in: when, who, from where, what, why. Fields that are not
 // named here follow by name.
-const first = ['_time', 'event.created', 'tenant', 'event.reference', 'service', 'event.action', 'event.outcome', 'source.ip', 'source.port', 'user.name', 'url.domain', 'url.path', 'url.query', 'http.request.method', 'http.response.status_code', 'rule.name', 'rule.category', 'rule.id', 'waf.score', 'waf.threshold', 'waf.paranoia', 'refused.reason', 'origin.address', 'error.message', 'user_agent.original', 'policy.version']
+const first = [
+  '_time',
+  'event.created',
+  'tenant',
+  'event.reference',
+  'service',
+  'event.action',
+  'event.outcome',
+  'source.ip',
+  'source.port',
+  'user.name',
+  'url.domain',
+  'url.path',
+  'url.query',
+  'http.request.method',
+  'http.response.status_code',
+  'rule.name',
+  'rule.category',
+  'rule.id',
+  'waf.score',
+  'waf.threshold',
+  'waf.paranoia',
+  'refused.reason',
+  'origin.address',
+  'error.message',
+  'user_agent.original',
+  'policy.version',
+]
 const hidden = new Set(['waf.matches', '_msg', '_stream', '_stream_id', 'event.id'])
 const bytes = new Set(['http.request.body.bytes', 'http.response.body.bytes'])
-const codes: Record<string, string> = { service: 'place.', 'event.action': 'action.event.', 'event.outcome': 'outcome.', 'rule.category': 'attack.' }
+const codes: Record<string, string> = {
+  service: 'place.',
+  'event.action': 'action.event.',
+  'event.outcome': 'outcome.',
+  'rule.category': 'attack.',
+}
 
 interface Props {
   event: EventRow
@@ -26,11 +58,14 @@ export function EventFacts({ event, onNarrow, narrow = false }: Props) {
   const { t, name, language } = useText()
   const names = useBodyNames()
   const known = first.filter((f) => event[f])
-  const rest = Object.keys(event).filter((f) => event[f] && !first.includes(f) && !hidden.has(f)).sort()
+  const rest = Object.keys(event)
+    .filter((f) => event[f] && !first.includes(f) && !hidden.has(f))
+    .sort()
   const say = (field: string, value: string): string => {
     if (field === '_time' || field === 'event.created') return moment(value, language, 'milli')
     if (field === 'tenant') return names?.get(value) ?? value
-    if (field === 'event.duration') return t('event.milliseconds', { n: (Number(value) / 1e6).toLocaleString(language, { maximumFractionDigits: 1 }) })
+    if (field === 'event.duration')
+      return t('event.milliseconds', { n: (Number(value) / 1e6).toLocaleString(language, { maximumFractionDigits: 1 }) })
     if (bytes.has(field)) return size(Number(value), language)
     const prefix = codes[field]
     if (!prefix) return value
@@ -46,7 +81,13 @@ export function EventFacts({ event, onNarrow, narrow = false }: Props) {
       ...(onNarrow && field !== '_time' && field !== 'event.created'
         ? {
             action: (
-              <button type="button" onClick={() => onNarrow(field, value)} aria-label={t('event.narrow', { field: label, value: say(field, value) })} title={t('event.narrow_short')} className="-my-1.5 flex size-9 shrink-0 items-center justify-center rounded-8 text-blue-900 hover:bg-blue-50 max-md:size-12">
+              <button
+                type="button"
+                onClick={() => onNarrow(field, value)}
+                aria-label={t('event.narrow', { field: label, value: say(field, value) })}
+                title={t('event.narrow_short')}
+                className="-my-1.5 flex size-9 shrink-0 items-center justify-center rounded-8 text-blue-900 hover:bg-blue-50 max-md:size-12"
+              >
                 <Icon name="plus" size={18} />
               </button>
             ),

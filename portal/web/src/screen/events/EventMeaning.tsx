@@ -12,7 +12,14 @@ export function EventMeaning({ event }: { event: EventRow }) {
   return (
     <div className={`rounded-8 p-3.5 ${ground}`}>
       <Outcome event={event} />
-      <p>{code('meaning.', event['event.action'], { attack, path: event['url.path'] ?? '', host: event['url.domain'] ?? '' }, 'meaning.other')}</p>
+      <p>
+        {code(
+          'meaning.',
+          event['event.action'],
+          { attack, path: event['url.path'] ?? '', host: event['url.domain'] ?? '' },
+          'meaning.other',
+        )}
+      </p>
     </div>
   )
 }

@@ -18,7 +18,10 @@ export function EventScreen({ path }: { path: string }) {
   const event = load.data
   const title = event ? t('event.title', { place: code('place.', event.service, undefined, 'place.other') }) : t('event.one')
   return (
-    <Page title={title} above={<Crumbs trail={[{ label: t('room.logs'), href: '/events' }, { label: event?.['event.reference'] || t('event.one') }]} />}>
+    <Page
+      title={title}
+      above={<Crumbs trail={[{ label: t('room.logs'), href: '/events' }, { label: event?.['event.reference'] || t('event.one') }]} />}
+    >
       <Panel from={load} what={t('event.one')}>
         {(found) => (
           <div className="flex max-w-[860px] flex-col gap-5">
@@ -28,7 +31,14 @@ export function EventScreen({ path }: { path: string }) {
               <ButtonLink look="primary" href={around(found)}>
                 {t('event.around')}
               </ButtonLink>
-              {found.service === 'waf' && found.tenant && can('policy.read') && <ButtonLink href={`/bodies/${found.tenant}/policies/waf`}>{t('event.policy')}</ButtonLink>}
+              {found.service === 'waf' && found.tenant && can('policy.write') && (
+                <ButtonLink href={`/bodies/${found.tenant}/policies/waf?except=${encodeURIComponent(found['event.id'] ?? '')}`}>
+                  {t('event.except')}
+                </ButtonLink>
+              )}
+              {found.service === 'waf' && found.tenant && can('policy.read') && (
+                <ButtonLink href={`/bodies/${found.tenant}/policies/waf`}>{t('event.policy')}</ButtonLink>
+              )}
             </div>
           </div>
         )}

@@ -36,14 +36,20 @@ export function EventTable({ events, empty, onOpen, selected }: Props) {
       ),
     },
     ...(names ? [{ key: 'tenant', label: t('body.one'), cell: (e: EventRow) => names.get(e.tenant ?? '') ?? e.tenant ?? '' }] : []),
-    { key: 'service', label: t('event.place'), className: 'whitespace-nowrap', cell: (e) => code('place.', e.service, undefined, 'place.other') },
+    {
+      key: 'service',
+      label: t('event.place'),
+      className: 'whitespace-nowrap',
+      cell: (e) => code('place.', e.service, undefined, 'place.other'),
+    },
     { key: 'source', label: t('event.source'), className: 'whitespace-nowrap', cell: (e) => e['source.ip'] ?? e['user.name'] ?? '—' },
     { key: 'target', label: t('event.target'), className: 'md:whitespace-nowrap', cell: (e) => e['url.domain'] ?? e['object'] ?? '—' },
     {
       key: 'what',
       label: t('event.what'),
       className: 'md:min-w-[110px] wrap-anywhere',
-      cell: (e) => (e['http.request.method'] ? `${e['http.request.method']} ${e['url.path'] ?? ''}` : name('action.event.', e['event.action'] ?? '')),
+      cell: (e) =>
+        e['http.request.method'] ? `${e['http.request.method']} ${e['url.path'] ?? ''}` : name('action.event.', e['event.action'] ?? ''),
     },
     { key: 'outcome', label: t('event.outcome'), className: 'whitespace-nowrap', cell: (e) => <Outcome event={e} /> },
   ]

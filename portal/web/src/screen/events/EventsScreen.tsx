@@ -32,7 +32,11 @@ export function EventsScreen() {
   const found = useEvents(params)
   const plain = pipeAt(now.q) === now.q.length
   const counts = useLoad<Counts>(plain ? address('/events/histogram', { ...params, buckets: 60 }) : null)
-  const facets = useLoad<Facets>(plain ? address('/events/facets', { ...params, fields: `${wide ? 'tenant,' : ''}service,event.outcome,rule.category,source.ip,url.path` }) : null)
+  const facets = useLoad<Facets>(
+    plain
+      ? address('/events/facets', { ...params, fields: `${wide ? 'tenant,' : ''}service,event.outcome,rule.category,source.ip,url.path` })
+      : null,
+  )
   const [facetsOpen, setFacetsOpen] = useState(false)
   const open = query.get('open') ?? undefined
   const shown = found.rows.find((e) => e['event.id'] === open)
@@ -51,7 +55,11 @@ export function EventsScreen() {
   const status = (
     <p role="status" className="flex flex-wrap gap-x-4">
       {total !== undefined && <strong>{t('events.total', { n: total })}</strong>}
-      {found.head.data && <span className="text-ink-2">{t('events.took', { seconds: (found.head.data.took_ms / 1000).toLocaleString(language, { maximumFractionDigits: 2 }) })}</span>}
+      {found.head.data && (
+        <span className="text-ink-2">
+          {t('events.took', { seconds: (found.head.data.took_ms / 1000).toLocaleString(language, { maximumFractionDigits: 2 }) })}
+        </span>
+      )}
       {found.head.loading && <span className="text-ink-2">{t('state.updating')}</span>}
     </p>
   )
@@ -71,7 +79,12 @@ export function EventsScreen() {
         <Chosen now={now} onChange={(change) => narrow({ open: undefined, ...change })} />
         {found.head.error && <ErrorNote problem={found.head.error} what={t('events.failed')} onRetry={found.head.reload} />}
         {counts.data && counts.data.total > 0 ? (
-          <Histogram counts={counts.data} onZoom={(from, to) => narrow({ from, to, since: undefined, open: undefined })} before={status} after={actions} />
+          <Histogram
+            counts={counts.data}
+            onZoom={(from, to) => narrow({ from, to, since: undefined, open: undefined })}
+            before={status}
+            after={actions}
+          />
         ) : (
           <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-1">
             {status}
@@ -85,29 +98,49 @@ export function EventsScreen() {
             {t('events.facets')}
           </Button>
         </div>
-        <aside aria-label={t('events.facets')} className={`w-[228px] shrink-0 border-r border-hair py-4 pr-4 pl-9 max-lg:pl-4 max-md:w-full max-md:border-r-0 ${facetsOpen ? '' : 'max-md:hidden'}`}>
-          {facets.data ? <FacetList facets={facets.data} only={now.only} onChange={(only) => narrow({ only, open: undefined })} /> : <p className="text-ink-2">{t(plain ? 'events.facets_wait' : 'events.facets_none')}</p>}
+        <aside
+          aria-label={t('events.facets')}
+          className={`w-[228px] shrink-0 border-r border-hair py-4 pr-4 pl-9 max-lg:pl-4 max-md:w-full max-md:border-r-0 ${facetsOpen ? '' : 'max-md:hidden'}`}
+        >
+          {facets.data ? (
+            <FacetList facets={facets.data} only={now.only} onChange={(only) => narrow({ only, open: undefined })} />
+          ) : (
+            <p className="text-ink-2">{t(plain ? 'events.facets_wait' : 'events.facets_none')}</p>
+          )}
         </aside>
         <section aria-label={t('events.rows')} className="min-w-0 grow overflow-x-auto p-2 max-md:p-0">
           {(found.head.data || !found.head.error) && (
-          <Panel from={found.head} what={t('events.rows')} rows={8}>
-            {() => (
-              <>
-                <EventTable
-                  events={found.rows}
-                  onOpen={select}
-                  selected={open}
-                  empty={
-                    <EmptyState title={t('events.none')} action={<Button onClick={() => narrow({ since: '30d', from: undefined, to: undefined })}>{t('events.widen')}</Button>}>
-                      {t('events.none_why')}
-                    </EmptyState>
-                  }
-                />
-                {found.problem && <ErrorNote problem={found.problem} what={t('events.failed')} onRetry={() => void found.more()} />}
-                {found.rows.length > 0 && <Pagination shown={found.rows.length} total={total} more={!!found.next} busy={found.busy} onMore={() => void found.more()} />}
-              </>
-            )}
-          </Panel>
+            <Panel from={found.head} what={t('events.rows')} rows={8}>
+              {() => (
+                <>
+                  <EventTable
+                    events={found.rows}
+                    onOpen={select}
+                    selected={open}
+                    empty={
+                      <EmptyState
+                        title={t('events.none')}
+                        action={
+                          <Button onClick={() => narrow({ since: '30d', from: undefined, to: undefined })}>{t('events.widen')}</Button>
+                        }
+                      >
+                        {t('events.none_why')}
+                      </EmptyState>
+                    }
+                  />
+                  {found.problem && <ErrorNote problem={found.problem} what={t('events.failed')} onRetry={() => void found.more()} />}
+                  {found.rows.length > 0 && (
+                    <Pagination
+                      shown={found.rows.length}
+                      total={total}
+                      more={!!found.next}
+                      busy={found.busy}
+                      onMore={() => void found.more()}
+                    />
+                  )}
+                </>
+              )}
+            </Panel>
           )}
           {found.rows.length > 0 && (
             <p aria-hidden="true" className="flex flex-wrap items-center gap-2 px-4 text-ink-2 max-md:hidden">
@@ -121,7 +154,15 @@ export function EventsScreen() {
             </p>
           )}
         </section>
-        {open && shown && <EventDrawer event={shown} onClose={close} onNarrow={(field, value) => narrow({ only: [...now.only.filter((o) => o !== `${field}=${value}`), `${field}=${value}`], open: undefined })} />}
+        {open && shown && (
+          <EventDrawer
+            event={shown}
+            onClose={close}
+            onNarrow={(field, value) =>
+              narrow({ only: [...now.only.filter((o) => o !== `${field}=${value}`), `${field}=${value}`], open: undefined })
+            }
+          />
+        )}
       </div>
     </div>
   )

@@ -32,7 +32,11 @@ export function FacetList({ facets, only, onChange }: Props) {
             {values.slice(0, 8).map((v) => {
               const key = `${f.name}=${v.value}`
               return (
-                <Checkbox key={key} checked={only.includes(key)} onChange={(on) => onChange(on ? [...only, key] : only.filter((o) => o !== key))}>
+                <Checkbox
+                  key={key}
+                  checked={only.includes(key)}
+                  onChange={(on) => onChange(on ? [...only, key] : only.filter((o) => o !== key))}
+                >
                   <span className="flex justify-between gap-2">
                     <span className="min-w-0 wrap-anywhere">{say(f.name, v.value)}</span>
                     <span className="text-ink-2">{v.count.toLocaleString(language)}</span>

@@ -25,7 +25,16 @@ export function QueryBar({ now, busy, onChange }: Props) {
       }}
     >
       <div className="relative min-w-[240px] flex-1">
-        <input data-search aria-label={t('events.query')} placeholder={t('events.query_hint')} value={q} onChange={(e) => setQ(e.target.value)} spellCheck={false} autoCapitalize="off" className="control pr-12 font-mono placeholder:text-ink-3" />
+        <input
+          data-search
+          aria-label={t('events.query')}
+          placeholder={t('events.query_hint')}
+          value={q}
+          onChange={(e) => setQ(e.target.value)}
+          spellCheck={false}
+          autoCapitalize="off"
+          className="control pr-12 font-mono placeholder:text-ink-3"
+        />
         <span aria-hidden="true" className="key absolute top-1/2 right-3 -translate-y-1/2 max-md:hidden">
           /
         </span>

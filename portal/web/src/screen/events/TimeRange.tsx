@@ -33,7 +33,13 @@ export function TimeRange({ since, from, to, onChange }: Props) {
         aria-label={t('range.label')}
         className="max-w-[300px] min-w-[180px]"
         value={from ? 'between' : since}
-        options={[...(spans.includes(since) || from ? spans : [since, ...spans]).map((s) => ({ value: s, label: spans.includes(s) ? t('range.' + s) : s })), { value: 'between', label: fixed }]}
+        options={[
+          ...(spans.includes(since) || from ? spans : [since, ...spans]).map((s) => ({
+            value: s,
+            label: spans.includes(s) ? t('range.' + s) : s,
+          })),
+          { value: 'between', label: fixed },
+        ]}
         onChange={(value) => {
           if (value !== 'between') {
             onChange({ since: value })

@@ -8,5 +8,9 @@ export function around(event: EventRow): string {
   const at = Date.parse(event._time ?? '')
   if (Number.isNaN(at)) return '/events'
   const source = event['source.ip']
-  return address('/events', { from: new Date(at - five).toISOString(), to: new Date(at + five).toISOString(), only: source && `source.ip=${source}` }).replace('/api/v1', '')
+  return address('/events', {
+    from: new Date(at - five).toISOString(),
+    to: new Date(at + five).toISOString(),
+    only: source && `source.ip=${source}`,
+  }).replace('/api/v1', '')
 }

@@ -56,7 +56,8 @@ export function split(only: string): [field: string, value: string] {
 export function compose(q: string, only: string[]): string {
   if (only.length === 0) return q
   const fields = new Map<string, string[]>()
-  for (const [field, value] of only.map(split)) fields.set(field, [...(fields.get(field) ?? []), `${JSON.stringify(field)}:=${JSON.stringify(value)}`])
+  for (const [field, value] of only.map(split))
+    fields.set(field, [...(fields.get(field) ?? []), `${JSON.stringify(field)}:=${JSON.stringify(value)}`])
   const chosen = [...fields.values()].map((values) => (values.length > 1 ? `(${values.join(' OR ')})` : values[0])).join(' AND ')
   const end = pipeAt(q)
   const filter = q.slice(0, end).trim()
@@ -66,5 +67,14 @@ export function compose(q: string, only: string[]): string {
 
 /** The parameters of the API for a narrowing. */
 export function paramsOf(n: Narrowing): Params {
-  return { q: compose(n.q, n.only), since: n.since, from: n.from, to: n.to, tenant: n.tenant, service: n.service, action: n.action, outcome: n.outcome }
+  return {
+    q: compose(n.q, n.only),
+    since: n.since,
+    from: n.from,
+    to: n.to,
+    tenant: n.tenant,
+    service: n.service,
+    action: n.action,
+    outcome: n.outcome,
+  }
 }

@@ -50,13 +50,18 @@ export function Bodies({ bodies }: { bodies: BodyState[] }) {
             <ul className="grid grid-cols-[repeat(auto-fill,minmax(220px,1fr))]">
               {fine.map((b) => (
                 <li key={b.tenant}>
-                  <Link href={`/bodies/${b.tenant}`} className="flex min-h-11 flex-wrap items-center justify-between gap-x-3 px-4 hover:bg-side max-md:min-h-12">
+                  <Link
+                    href={`/bodies/${b.tenant}`}
+                    className="flex min-h-11 flex-wrap items-center justify-between gap-x-3 px-4 hover:bg-side max-md:min-h-12"
+                  >
                     <span className="flex items-center gap-2">
                       <Sign tone="ok" />
                       {b.name}
                       <span className="sr-only">{t('severity.ok')}</span>
                     </span>
-                    {b.numbers.blocked > 0 && <span className="text-14 text-ink-2">{t('bodies.stopped_short', { n: b.numbers.blocked })}</span>}
+                    {b.numbers.blocked > 0 && (
+                      <span className="text-14 text-ink-2">{t('bodies.stopped_short', { n: b.numbers.blocked })}</span>
+                    )}
                   </Link>
                 </li>
               ))}

@@ -17,7 +17,8 @@ export function HomeScreen() {
   const { me, wide } = useSession()
   const load = useLoad<Home>('/home', refresh)
   const role = me.user.role
-  const title = role === 'auditor' ? 'home.auditor_title' : wide ? (role === 'soc' ? 'home.soc_title' : 'home.operator_title') : 'home.title'
+  const title =
+    role === 'auditor' ? 'home.auditor_title' : wide ? (role === 'soc' ? 'home.soc_title' : 'home.operator_title') : 'home.title'
   if (!load.data) {
     return (
       <Page title={t(title)}>

@@ -16,7 +16,11 @@ export function OperatorHome({ load, home, title }: { load: Loaded<Home>; home: 
   const bodies = home.bodies ?? []
   const fine = bodies.filter((b) => b.state === 'ok').length
   return (
-    <Page title={title} aside={<State tone={fine === bodies.length ? 'ok' : 'info'}>{t('operator.fine', { all: bodies.length, fine })}</State>} actions={<span className="text-ink-2">{t('home.refresh')}</span>}>
+    <Page
+      title={title}
+      aside={<State tone={fine === bodies.length ? 'ok' : 'info'}>{t('operator.fine', { all: bodies.length, fine })}</State>}
+      actions={<span className="text-ink-2">{t('home.refresh')}</span>}
+    >
       <Panel from={load} what={title}>
         {() => (
           <div className="flex flex-col gap-7">

@@ -32,13 +32,17 @@ export function RecentStops() {
             ) : (
               <ul>
                 {data.events.map((e) => (
-                  <li key={e['event.id']} className="flex flex-wrap items-start justify-between gap-x-4 border-hair px-5 py-3.5 not-last:border-b">
+                  <li
+                    key={e['event.id']}
+                    className="flex flex-wrap items-start justify-between gap-x-4 border-hair px-5 py-3.5 not-last:border-b"
+                  >
                     <div className="min-w-[180px] flex-1">
                       <Link href={`/events/${e['event.id']}`} className="link phrase font-700">
                         {code('attack.', e['rule.category'], undefined, 'attack.other')}
                       </Link>
                       <p className="text-ink-2">
-                        {!sameDay(e._time ?? '', Date.now()) && day(e._time ?? '', language)} {clockTime(e._time ?? '')} <span className="wrap-anywhere">{e['url.path']}</span>
+                        {!sameDay(e._time ?? '', Date.now()) && day(e._time ?? '', language)} {clockTime(e._time ?? '')}{' '}
+                        <span className="wrap-anywhere">{e['url.path']}</span>
                       </p>
                     </div>
                     <Outcome event={e} />

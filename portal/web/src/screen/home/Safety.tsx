@@ -36,7 +36,10 @@ export function Safety({ home, now }: { home: Home; now: number }) {
       </div>
       <ul aria-label={t('home.services')} className="grid grid-cols-5 border-t border-hair max-lg:grid-cols-1">
         {(home.services ?? []).map((s) => (
-          <li key={s.id} className="flex flex-col gap-1 border-hair px-5 py-4 not-last:border-r max-lg:flex-row max-lg:flex-wrap max-lg:justify-between max-lg:gap-x-4 max-lg:py-3 max-lg:not-last:border-r-0 max-lg:not-last:border-b">
+          <li
+            key={s.id}
+            className="flex flex-col gap-1 border-hair px-5 py-4 not-last:border-r max-lg:flex-row max-lg:flex-wrap max-lg:justify-between max-lg:gap-x-4 max-lg:py-3 max-lg:not-last:border-r-0 max-lg:not-last:border-b"
+          >
             <span className="flex items-center gap-2 text-ink-2">
               <Icon name={icons[s.id] ?? 'box'} size={18} />
               {t('service.' + s.id)}

@@ -20,13 +20,22 @@ export function TodoList({ todo }: { todo: Todo[] }) {
         <ol>
           {shown.map((one, i) => (
             <li key={one.id} className="flex flex-wrap items-center gap-x-4 gap-y-3 border-hair p-5 not-last:border-b max-md:p-4">
-              <span aria-hidden="true" className="flex size-7 shrink-0 items-center justify-center rounded-full border border-edge text-16 font-700">
+              <span
+                aria-hidden="true"
+                className="flex size-7 shrink-0 items-center justify-center rounded-full border border-edge text-16 font-700"
+              >
                 {i + 1}
               </span>
               <div className="min-w-[200px] flex-1">
                 <p className="phrase font-700">{code('todo.what.', one.code, one.args, 'todo.what.other')}</p>
                 <p className="text-ink-2">
-                  {[code('todo.why.', one.code, one.args, 'todo.why.other'), one.due && t('todo.due', { day: day(one.due, language) }), one.minutes > 0 && t('todo.minutes', { n: one.minutes })].filter(Boolean).join(t('list.sentence'))}
+                  {[
+                    code('todo.why.', one.code, one.args, 'todo.why.other'),
+                    one.due && t('todo.due', { day: day(one.due, language) }),
+                    one.minutes > 0 && t('todo.minutes', { n: one.minutes }),
+                  ]
+                    .filter(Boolean)
+                    .join(t('list.sentence'))}
                 </p>
               </div>
               <ButtonLink href={internal(one.href)} look={i === 0 ? 'primary' : 'outline'}>

@@ -63,11 +63,19 @@ export function BackupsScreen() {
                   rowKey={(b) => b.id}
                   columns={[
                     { key: 'time', label: t('backup.time'), cell: (b) => moment(b.time, language) },
-                    { key: 'ok', label: t('user.state'), cell: (b) => <State tone={b.ok ? 'ok' : 'urgent'}>{t(b.ok ? 'backup.ok' : 'backup.broken')}</State> },
+                    {
+                      key: 'ok',
+                      label: t('user.state'),
+                      cell: (b) => <State tone={b.ok ? 'ok' : 'urgent'}>{t(b.ok ? 'backup.ok' : 'backup.broken')}</State>,
+                    },
                     { key: 'kind', label: t('backup.kind'), cell: (b) => name('backup.kind.', b.kind) },
                     { key: 'size', label: t('backup.size'), right: true, cell: (b) => size(b.size, language) },
                     { key: 'where', label: t('backup.where'), cell: (b) => <span className="wrap-anywhere">{b.destination || '—'}</span> },
-                    { key: 'lock', label: t('backup.lock'), cell: (b) => (b.locked_until ? t('policy.until', { day: moment(b.locked_until, language) }) : t('backup.unlocked')) },
+                    {
+                      key: 'lock',
+                      label: t('backup.lock'),
+                      cell: (b) => (b.locked_until ? t('policy.until', { day: moment(b.locked_until, language) }) : t('backup.unlocked')),
+                    },
                   ]}
                   empty={<EmptyState title={t('backup.none')}>{t('backup.none_why')}</EmptyState>}
                 />

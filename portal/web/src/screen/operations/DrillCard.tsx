@@ -17,7 +17,8 @@ export function DrillCard({ drill }: { drill: Backups['last_drill'] }) {
       </section>
     )
   }
-  const span = (seconds: number) => (seconds < 120 ? t('clock.seconds', { n: Math.round(seconds) }) : t('clock.whole_minutes', { n: Math.round(seconds / 60) }))
+  const span = (seconds: number) =>
+    seconds < 120 ? t('clock.seconds', { n: Math.round(seconds) }) : t('clock.whole_minutes', { n: Math.round(seconds / 60) })
   return (
     <section aria-label={t('drill.card')} className="card flex flex-col gap-1 p-5">
       <p className={`flex items-center gap-2 font-700 ${drill.ok ? 'text-green-900' : 'text-red-900'}`}>

@@ -30,7 +30,11 @@ export function StatusScreen() {
                     rows={s.parts}
                     rowKey={(p) => p.group}
                     columns={[
-                      { key: 'group', label: t('parts.one'), cell: (p) => <span className="font-700">{name('parts.name.', p.group)}</span> },
+                      {
+                        key: 'group',
+                        label: t('parts.one'),
+                        cell: (p) => <span className="font-700">{name('parts.name.', p.group)}</span>,
+                      },
                       {
                         key: 'state',
                         label: t('user.state'),

@@ -45,7 +45,13 @@ export function EditUserForm({ user, etag, path, onSaved }: Props) {
       }}
     >
       {problem && <ErrorNote problem={problem} what={t('bodies.save_failed')} />}
-      <UserFields form={form} errors={{ ...refused(problem, text), ...errors }} isNew={false} isOperator={user.tenant === me.operator.id} onChange={setForm} />
+      <UserFields
+        form={form}
+        errors={{ ...refused(problem, text), ...errors }}
+        isNew={false}
+        isOperator={user.tenant === me.operator.id}
+        onChange={setForm}
+      />
       <Checkbox checked={off} onChange={setOff}>
         {t('user.disable')}
       </Checkbox>

@@ -37,7 +37,14 @@ export function NewUserScreen({ tenant }: { tenant: string }) {
     await send(async () => setMade((await api.post<Created>(`/tenants/${encodeURIComponent(tenant)}/users`, userOf(form))).data))
   }
   return (
-    <Page title={t('users.add')} above={<Crumbs trail={[{ label: t('room.settings'), href: '/settings' }, { label: name, href: `/bodies/${tenant}` }, { label: t('users.add') }]} />}>
+    <Page
+      title={t('users.add')}
+      above={
+        <Crumbs
+          trail={[{ label: t('room.settings'), href: '/settings' }, { label: name, href: `/bodies/${tenant}` }, { label: t('users.add') }]}
+        />
+      }
+    >
       {made ? (
         <>
           <p>{t('users.made', { name: made.user.name, login: made.user.login })}</p>
@@ -67,7 +74,13 @@ export function NewUserScreen({ tenant }: { tenant: string }) {
         >
           {problem && <ErrorNote problem={problem} what={t('users.add_failed')} />}
           <div className="card flex flex-col gap-5 p-6 max-md:p-4">
-            <UserFields form={form} errors={{ ...refused(problem, text), ...errors }} isNew isOperator={tenant === me.operator.id} onChange={setForm} />
+            <UserFields
+              form={form}
+              errors={{ ...refused(problem, text), ...errors }}
+              isNew
+              isOperator={tenant === me.operator.id}
+              onChange={setForm}
+            />
           </div>
           <div>
             <Button type="submit" look="primary" busy={busy}>

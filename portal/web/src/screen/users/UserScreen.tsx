@@ -41,7 +41,18 @@ export function UserScreen({ tenant, login }: { tenant: string; login: string })
     })
   const self = login === me.user.login
   return (
-    <Page title={load.data?.name ?? login} above={<Crumbs trail={[{ label: t('room.settings'), href: '/settings' }, { label: t('users.title'), href: `/bodies/${tenant}` }, { label: login }]} />}>
+    <Page
+      title={load.data?.name ?? login}
+      above={
+        <Crumbs
+          trail={[
+            { label: t('room.settings'), href: '/settings' },
+            { label: t('users.title'), href: `/bodies/${tenant}` },
+            { label: login },
+          ]}
+        />
+      }
+    >
       {secret && <OneTime label={t('users.new_password')} secret={secret} how={t('users.hand_over')} />}
       <Panel from={load} what={login}>
         {(u) => (
@@ -87,7 +98,15 @@ export function UserScreen({ tenant, login }: { tenant: string; login: string })
         )}
       </Panel>
       {asking && (
-        <ConfirmDialog title={t(`user.ask.${asking}`, { name: load.data?.name ?? login })} what={t(`user.ask.${asking}_what`)} verb={t(`user.ask.${asking}_go`)} danger={asking === 'remove'} busy={busy} onGo={() => void act()} onClose={() => setAsking(undefined)}>
+        <ConfirmDialog
+          title={t(`user.ask.${asking}`, { name: load.data?.name ?? login })}
+          what={t(`user.ask.${asking}_what`)}
+          verb={t(`user.ask.${asking}_go`)}
+          danger={asking === 'remove'}
+          busy={busy}
+          onGo={() => void act()}
+          onClose={() => setAsking(undefined)}
+        >
           {problem && <ErrorNote problem={problem} />}
         </ConfirmDialog>
       )}

@@ -18,7 +18,8 @@ export function UserTable({ tenant }: { tenant: string }) {
   const { can } = useSession()
   const load = useLoad<Page<User>>(`/tenants/${encodeURIComponent(tenant)}/users?limit=500`)
   const [sort, setSort] = useState<Sort>({ key: 'name', down: false })
-  const value = (u: User, key: string) => (key === 'role' ? u.role : key === 'login' ? u.login : key === 'last' ? (u.last_login_at ?? '') : u.name)
+  const value = (u: User, key: string) =>
+    key === 'role' ? u.role : key === 'login' ? u.login : key === 'last' ? (u.last_login_at ?? '') : u.name
   const state = (u: User) => {
     if (u.disabled) return <State tone="none">{t('user.disabled')}</State>
     if (u.expires_at && Date.parse(u.expires_at) < Date.now()) return <State tone="none">{t('user.expired')}</State>
@@ -53,7 +54,12 @@ export function UserTable({ tenant }: { tenant: string }) {
                 { key: 'login', label: t('user.login'), sortable: true, cell: (u) => <span className="wrap-anywhere">{u.login}</span> },
                 { key: 'role', label: t('user.role'), sortable: true, cell: (u) => t('role.' + u.role) },
                 { key: 'state', label: t('user.state'), cell: state },
-                { key: 'last', label: t('user.last'), sortable: true, cell: (u) => (u.last_login_at ? moment(u.last_login_at, language) : t('user.never')) },
+                {
+                  key: 'last',
+                  label: t('user.last'),
+                  sortable: true,
+                  cell: (u) => (u.last_login_at ? moment(u.last_login_at, language) : t('user.never')),
+                },
               ]}
               empty={<EmptyState title={t('users.none')}>{t('users.none_why')}</EmptyState>}
             />

@@ -13,12 +13,20 @@ export interface UserForm {
 const longest = 30
 
 export function formOfUser(u?: User): UserForm {
-  return { login: u?.login ?? '', name: u?.name ?? '', section: u?.section ?? '', role: u?.role ?? 'tenant_staff', expires: u?.expires_at ? new Date(Date.parse(u.expires_at) + 9 * 3600_000).toISOString().slice(0, 10) : '' }
+  return {
+    login: u?.login ?? '',
+    name: u?.name ?? '',
+    section: u?.section ?? '',
+    role: u?.role ?? 'tenant_staff',
+    expires: u?.expires_at ? new Date(Date.parse(u.expires_at) + 9 * 3600_000).toISOString().slice(0, 10) : '',
+  }
 }
 
 /** Which roles an account of a body can have: those of the prefecture only at the prefecture. */
 export function rolesFor(isOperator: boolean): Role[] {
-  return isOperator ? ['operator', 'soc', 'auditor', 'vendor', 'tenant_admin', 'tenant_staff'] : ['tenant_admin', 'tenant_staff', 'auditor', 'vendor']
+  return isOperator
+    ? ['operator', 'soc', 'auditor', 'vendor', 'tenant_admin', 'tenant_staff']
+    : ['tenant_admin', 'tenant_staff', 'auditor', 'vendor']
 }
 
 /** The last day ends at midnight in Japan. */

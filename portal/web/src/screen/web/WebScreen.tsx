@@ -22,7 +22,8 @@ export function WebScreen() {
   const { me, wide, can } = useSession()
   const names = useBodyNames()
   const load = useLoad<{ items: Site[] }>(address('/sites', { tenant: wide ? '' : me.tenant.id }), 30_000)
-  const rows = (s: Site, outcome: string) => `/events?${new URLSearchParams({ tenant: s.tenant, since: '24h', only: `url.domain=${s.host}`, ...(outcome ? { outcome } : {}) }).toString()}`
+  const rows = (s: Site, outcome: string) =>
+    `/events?${new URLSearchParams({ tenant: s.tenant, since: '24h', only: `url.domain=${s.host}`, ...(outcome ? { outcome } : {}) }).toString()}`
   return (
     <Page
       title={t('room.web')}
@@ -46,7 +47,11 @@ export function WebScreen() {
                 columns={[
                   { key: 'host', label: t('web.host'), cell: (s) => <span className="wrap-anywhere">{s.host}</span> },
                   ...(names ? [{ key: 'tenant', label: t('body.one'), cell: (s: Site) => names.get(s.tenant) ?? s.tenant }] : []),
-                  { key: 'mode', label: t('web.mode'), cell: (s) => <State tone={siteState(s.mode).tone}>{t(siteState(s.mode).key)}</State> },
+                  {
+                    key: 'mode',
+                    label: t('web.mode'),
+                    cell: (s) => <State tone={siteState(s.mode).tone}>{t(siteState(s.mode).key)}</State>,
+                  },
                   {
                     key: 'requests',
                     label: t('web.requests'),
@@ -73,10 +78,19 @@ export function WebScreen() {
                         s.blocked_24h.toLocaleString(language)
                       ),
                   },
-                  { key: 'last', label: t('web.last_attack'), cell: (s) => (s.last_attack ? moment(s.last_attack, language) : t('web.no_attack')) },
+                  {
+                    key: 'last',
+                    label: t('web.last_attack'),
+                    cell: (s) => (s.last_attack ? moment(s.last_attack, language) : t('web.no_attack')),
+                  },
                 ]}
                 empty={
-                  <EmptyState title={t('web.none')} action={can('policy.write') && <ButtonLink href={`/bodies/${me.tenant.id}/policies/site`}>{t('web.publish')}</ButtonLink>}>
+                  <EmptyState
+                    title={t('web.none')}
+                    action={
+                      can('policy.write') && <ButtonLink href={`/bodies/${me.tenant.id}/policies/site`}>{t('web.publish')}</ButtonLink>
+                    }
+                  >
                     {t('web.none_why')}
                   </EmptyState>
                 }
