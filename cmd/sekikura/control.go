@@ -158,7 +158,7 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 		people.Jobs, people.LastBackup = w, w.last
 		copying = append(copying, role.Role{Name: "backup", Run: w.Run})
 	}
-	secure, err := s.Certificate.serve()
+	secure, err := s.Certificate.tls()
 	if err != nil {
 		return errors.Join(err, end())
 	}
@@ -172,10 +172,10 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	}
 	return errors.Join(child.Run(ctx, append(copying, administrative,
 		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
-		role.Role{Name: "settings", Run: serveHTTP(push, &settings.Server{Source: pushed{documents}, Log: log}, nil)},
+		role.Role{Name: "settings", Run: servePush(push, &settings.Server{Source: pushed{documents}, Log: log})},
 		role.Role{Name: "audit-heads", Run: heads.Run},
 		role.Role{Name: "first-login", Run: s.removeFirstLogin(accounts, log)},
-		role.Role{Name: "portal", Run: serveHTTP(door, people.Handler(), secure)},
+		role.Role{Name: "portal", Run: func(ctx context.Context) error { return people.Serve(ctx, door, secure) }},
 	)...), end())
 }
 
@@ -186,17 +186,13 @@ func groupRoles() map[string][]string {
 	}
 }
 
-// serve prepares a server for HTTPS with this certificate.
-func (c certificate) serve() (func(*http.Server), error) {
+// tls is what a server shows of this certificate.
+func (c certificate) tls() (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(c.Chain, c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("the portal's certificate: %w", err)
 	}
-	return func(server *http.Server) {
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-		server.IdleTimeout = 2 * time.Minute
-		server.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo) // handshakes that strangers break off
-	}, nil
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
 // room measures the disk that the log store fills.
@@ -250,33 +246,15 @@ func (s *controlSettings) begin(ctx context.Context, register *tenants.Register,
 // for demo.json.
 const demoTokensFile = "demo-tokens.json" //nolint:gosec // a file name
 
-// drainHTTP is how long requests under way may take when a role ends.
-const drainHTTP = 5 * time.Second
-
-// serveHTTP is a role's Run that answers on a listener until its context ends.
-func serveHTTP(listener net.Listener, handler http.Handler, prepare func(*http.Server)) func(context.Context) error {
+// servePush answers the data planes until its context ends; their questions,
+// which stay open for long, end with it.
+func servePush(listener net.Listener, handler http.Handler) func(context.Context) error {
 	return func(ctx context.Context) error {
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
-		if prepare != nil {
-			prepare(server)
-		}
-		done := make(chan error, 1)
-		go func() {
-			if server.TLSConfig != nil {
-				done <- server.ServeTLS(listener, "", "")
-			} else {
-				done <- server.Serve(listener)
-			}
-		}()
-		select {
-		case err := <-done:
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+		stopped := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // nothing to save
+		defer stopped()
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
-		case <-ctx.Done():
-		}
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainHTTP)
-		defer cancel()
-		if err := server.Shutdown(bounded); err != nil {
-			return server.Close()
 		}
 		return nil
 	}

@@ -189,7 +189,7 @@ func (m *machine) present(ctx context.Context, sup *role.Supervisor, file string
 	if err != nil {
 		return err
 	}
-	d := m.demoFile(sup.Status().Absent(), made.Tokens)
+	d := m.demoFile(m.absent(sup.Status().Absent()), made.Tokens)
 	if err := d.answers(ctx); err != nil {
 		return err
 	}

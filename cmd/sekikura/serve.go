@@ -21,6 +21,9 @@ type machine struct {
 	conf *Config
 	keys *keys
 	demo *demoSeed // nil outside a demonstration
+	// closed is the folder above the data that other accounts may not pass
+	// through, "" for none: then all groups keep the supervisor's account.
+	closed string
 	// addr is the address of a group's open socket; set before anything starts.
 	addr func(group, socket string) string
 }
@@ -33,7 +36,29 @@ func newMachine(conf *Config) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &machine{conf: conf, keys: k}, nil
+	return &machine{conf: conf, keys: k, closed: closedAbove(conf.Data)}, nil
+}
+
+// closedAbove returns the first folder on the way to dir that accounts other than
+// its owner may not pass through, such as root's home.
+func closedAbove(dir string) string {
+	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err == nil && info.Mode().Perm()&0o001 == 0 {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return ""
+		}
+	}
+}
+
+// absent names what this machine's groups go without, besides what the
+// supervisor finds out itself.
+func (m *machine) absent(found map[string]string) map[string]string {
+	if m.closed != "" && os.Geteuid() == 0 {
+		found["accounts"] = "the folder " + m.closed + " is closed to other accounts, so every part runs as root; use a data folder elsewhere, such as /var/lib/sekikura"
+	}
+	return found
 }
 
 // path is a place below the data folder.
@@ -44,6 +69,9 @@ func (m *machine) path(parts ...string) string {
 // account is the group's own, so that no group can read another's files. The
 // numbers need no entry in /etc/passwd.
 func (m *machine) account(n uint32) (uid, gid uint32) {
+	if m.closed != "" {
+		return 0, 0 // what the supervisor is
+	}
 	return m.conf.FirstAccount + n, m.conf.FirstAccount
 }
 
@@ -84,7 +112,11 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sup := m.supervisor(c.ErrOrStderr(), newLog(c.ErrOrStderr()))
+			log := newLog(c.ErrOrStderr())
+			for what, why := range m.absent(map[string]string{}) {
+				log.Warn("a part of the protection is absent", "what", what, "why", why)
+			}
+			sup := m.supervisor(c.ErrOrStderr(), log)
 			m.addr = sup.Addr
 			return sup.Run(c.Context())
 		},
