@@ -175,10 +175,11 @@ func (c *copies) maker(ctx context.Context, db *store.DB, bodies func() []tenant
 	return &backup.Backup{
 		Installation: string(c.Operator),
 		Sources: []backup.Source{
+			// First: no head in the backup says of a record that came after it.
+			&backup.Settings{Paths: map[string]string{"heads": c.place("heads"), "machine": c.place("machine")}, Key: sealing, Never: []string{filepath.Join(c.Data, "keys", "keys.json")}},
 			c.control(db),
 			&backup.Logs{Client: c.Logs.client(), Bodies: bodies, Retention: c.Retain, Now: time.Now},
 			&backup.Objects{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
-			&backup.Settings{Paths: map[string]string{"heads": c.place("heads"), "machine": c.place("machine")}, Key: sealing, Never: []string{filepath.Join(c.Data, "keys", "keys.json")}},
 		},
 		Destination: destination, Recipients: recipients, Key: c.key(), State: c.place("backup"),
 		Lock: c.Conf.S3.LockDays.Duration(), Program: version, Log: log, Now: time.Now,
@@ -274,13 +275,22 @@ func (c *copies) scratch(ctx context.Context, dir string) ([]backup.Target, func
 	return c.targets(ctx, dir, filepath.Join(dir, "logs"))
 }
 
+// heads are the signed heads of the audit chains that this machine has.
+func (c *copies) heads() ([]store.Head, error) {
+	heads, err := readHeads(c.place("heads"), ed25519.NewKeyFromSeed(c.Heads).Public().(ed25519.PublicKey)) //nolint:errcheck,forcetypeassert // always one
+	if err != nil {
+		return nil, fmt.Errorf("reading the signed heads of the audit chains: %w", err)
+	}
+	return heads, nil
+}
+
 // targets are the targets below dir, with the logs in a folder of their own.
 func (c *copies) targets(ctx context.Context, dir, logDir string) ([]backup.Target, func() error, error) {
 	// Heads that this machine still has; on a new machine the restored ones are
 	// all there is.
-	heads, err := readHeads(c.place("heads"), ed25519.NewKeyFromSeed(c.Heads).Public().(ed25519.PublicKey)) //nolint:errcheck,forcetypeassert // always one
+	heads, err := c.heads()
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the signed heads of the audit chains: %w", err)
+		return nil, nil, err
 	}
 	control := &backup.ControlScratch{Dir: filepath.Join(dir, "control"), Schemas: schemas(), Heads: heads}
 	if err := os.MkdirAll(control.Dir, 0o700); err != nil {

@@ -104,8 +104,9 @@ restore --config FILE --identity FILE --tenant CODE --change NUMBER
 	return c
 }
 
-// opened opens a backup by its number, 0 for the newest, and what reads it.
-func opened(ctx context.Context, m *machine, identity string, number int64) (*backup.Restore, backup.Manifest, *copies, error) {
+// opened opens a backup by its number, 0 for the newest, and what reads it, for
+// the named bodies, or for everything. It changes nothing.
+func opened(ctx context.Context, m *machine, identity string, number int64, bodies ...tenant.ID) (*backup.Restore, backup.Manifest, *copies, error) {
 	copies, err := m.copies()
 	if err != nil || copies == nil {
 		return nil, backup.Manifest{}, nil, errors.Join(err, errors.New("no backups are configured"))
@@ -123,7 +124,14 @@ func opened(ctx context.Context, m *machine, identity string, number int64) (*ba
 		read = func() (backup.Manifest, error) { return backup.Read(ctx, from, copies.public(), number) }
 	}
 	manifest, err := read()
-	return &backup.Restore{From: from, Identities: identities, Now: time.Now}, manifest, copies, err
+	if err != nil {
+		return nil, backup.Manifest{}, nil, fmt.Errorf("reading the backup: %w", err)
+	}
+	r := &backup.Restore{From: from, Identities: identities, Tenants: bodies, Now: time.Now}
+	if err := r.Readable(ctx, manifest); err != nil {
+		return nil, backup.Manifest{}, nil, fmt.Errorf("reading backup %d with the identity in %s: %w", manifest.Sequence, identity, err)
+	}
+	return r, manifest, copies, nil
 }
 
 func restoreMachine(ctx context.Context, m *machine, identity string, number int64, into string, out io.Writer) error {
@@ -149,10 +157,23 @@ func restoreMachine(ctx context.Context, m *machine, identity string, number int
 	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
+	if err := takeHeads(into); err != nil {
+		return err
+	}
 	if err := m.handOver(into); err != nil {
 		return err
 	}
 	return printReport(out, report)
+}
+
+// takeHeads puts the restored heads of the audit chains where the product looks
+// for them.
+func takeHeads(into string) error {
+	err := os.Rename(filepath.Join(into, "settings", "heads"), filepath.Join(into, "control", "heads"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the backup was made before anything was signed
+	}
+	return err
 }
 
 // handOver gives restored folders to the accounts of their role groups.
@@ -192,7 +213,11 @@ func giveAway(folder string, uid, gid int) error {
 }
 
 func restoreBody(ctx context.Context, m *machine, identity string, number int64, id tenant.ID, change string, out io.Writer) error {
-	r, manifest, copies, err := opened(ctx, m, identity, number)
+	r, manifest, copies, err := opened(ctx, m, identity, number, id)
+	if err != nil {
+		return err
+	}
+	heads, err := copies.heads()
 	if err != nil {
 		return err
 	}
@@ -210,17 +235,14 @@ func restoreBody(ctx context.Context, m *machine, identity string, number int64,
 		return err
 	}
 	defer blobs.Close() //nolint:errcheck // every entry is committed
-	r.Tenants, r.Progress = []tenant.ID{id}, teller(out)
+	r.Progress = teller(out)
 	r.Targets = []backup.Target{
-		&backup.ControlBody{DB: db, Schemas: schemas(), Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}},
+		&backup.ControlBody{DB: db, Schemas: schemas(), Heads: heads, Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}},
 		&backup.LogsInto{Client: copies.Logs.client()},
 		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
 	}
 	report, err := r.Run(ctx, manifest)
-	if err != nil {
-		return err
-	}
-	if err := m.handOver(m.conf.Data); err != nil {
+	if err := errors.Join(err, m.handOver(m.conf.Data)); err != nil {
 		return err
 	}
 	return printReport(out, report)

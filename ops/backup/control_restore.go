@@ -55,12 +55,18 @@ func checkAudit(id tenant.ID, r io.Reader, heads []store.Head) (int64, error) {
 	return report.Records, nil
 }
 
+// before are the heads that were signed when a backup began. Later ones may say of
+// records that it cannot have.
+func before(heads []store.Head, m Manifest) []store.Head {
+	return slices.DeleteFunc(slices.Clone(heads), func(h store.Head) bool { return h.Time.After(m.Started) })
+}
+
 // ControlScratch takes the control store into a folder of its own: as
 // Dir/control.db for SQLite, or by Load. Dir and Schemas must be set.
 type ControlScratch struct {
 	Dir     string
 	Schemas []store.Schema
-	Heads   []store.Head // signed heads kept elsewhere, if there are any
+	Heads   []store.Head // signed heads kept elsewhere, if there are any; later ones than the backup are left out
 	// Load takes a database's dump into a fresh database and opens it. Nil is
 	// for SQLite.
 	Load func(ctx context.Context, dump io.Reader) (*store.DB, error)
@@ -70,6 +76,8 @@ type ControlScratch struct {
 
 // Name implements [Target].
 func (*ControlScratch) Name() string { return ControlName }
+
+func (c *ControlScratch) begin(m Manifest) { c.Heads = before(c.Heads, m) }
 
 // Restore implements [Target]. A database that stands there already is not
 // overwritten.
@@ -179,7 +187,7 @@ func (c *ControlScratch) Close() error {
 type ControlBody struct {
 	DB      *store.DB
 	Schemas []store.Schema
-	Heads   []store.Head
+	Heads   []store.Head // as in [ControlScratch]
 	Actor   store.Actor
 	Reason  string // the change reference (変更番号), for the audit record
 	// Topics are touched, so that those who read the rows (such as the pushing of
@@ -189,6 +197,8 @@ type ControlBody struct {
 
 // Name implements [Target].
 func (*ControlBody) Name() string { return ControlName }
+
+func (c *ControlBody) begin(m Manifest) { c.Heads = before(c.Heads, m) }
 
 // Restore implements [Target]. A body's rows are replaced in one transaction.
 func (c *ControlBody) Restore(ctx context.Context, s Slice, r io.Reader) (int64, error) {

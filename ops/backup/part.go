@@ -24,6 +24,9 @@ import (
 // ErrDamaged says that a part is not what its manifest promises.
 var ErrDamaged = errors.New("the part is missing, truncated, altered, or another one")
 
+// ErrIdentity says that a part was encrypted for somebody else.
+var ErrIdentity = errors.New("the backup identity given is not one that this part was encrypted for")
+
 // partHeader is the first line of a part.
 type partHeader struct {
 	Format       int    `json:"format"` // 1
@@ -115,7 +118,7 @@ func openPart(r io.Reader, identities []age.Identity, installation string, p Par
 	plain, err := age.Decrypt(r, identities...)
 	if err != nil {
 		if noMatch := (*age.NoIdentityMatchError)(nil); errors.As(err, &noMatch) {
-			return errors.New("the backup identity given is not one that this part was encrypted for")
+			return ErrIdentity
 		}
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,11 @@ func (r *Restore) Run(ctx context.Context, m Manifest) (Report, error) {
 		return report, err
 	}
 	defer func() { _ = file.Close() }()
+	for _, t := range r.Targets {
+		if t, ok := t.(interface{ begin(m Manifest) }); ok {
+			t.begin(m)
+		}
+	}
 	restored := make(map[string][]Part)
 	for i, p := range parts {
 		if err := ctx.Err(); err != nil {
@@ -99,6 +105,35 @@ func (r *Restore) Run(ctx context.Context, m Manifest) (Report, error) {
 	report.RTO = r.Now().Sub(report.Time)
 	report.OK = len(report.Problems) == 0
 	return report, ctx.Err()
+}
+
+// Readable tries the identities on the smallest sound part that Run would take,
+// so that with a wrong one nothing is begun. It answers [ErrIdentity] then. That
+// parts are damaged is not its affair: Run reports them.
+func (r *Restore) Readable(ctx context.Context, m Manifest) error {
+	parts, err := r.wanted(m)
+	if err != nil {
+		return err
+	}
+	file, err := spool(r.Spool)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return cmp.Compare(a.Size, b.Size) })
+	for _, p := range parts {
+		if err := fetchPart(ctx, r.From, p, file); errors.Is(err, ErrDamaged) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		err := openPart(file, r.Identities, m.Installation, p, func(io.Reader) error { return nil })
+		if errors.Is(err, ErrDamaged) {
+			continue
+		}
+		return err
+	}
+	return nil
 }
 
 // wanted picks the parts, and refuses a restore that could not do what is asked.
