@@ -309,13 +309,13 @@ func (c *copies) targets(ctx context.Context, dir, logDir string) ([]backup.Targ
 		return nil, nil, errors.Join(err, blobs.Close())
 	}
 	return []backup.Target{
-			control,
-			&backup.LogsInto{Client: found},
-			&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
-			&backup.SettingsInto{Dir: filepath.Join(dir, "settings"), Key: &sealing},
-		}, func() error {
-			return errors.Join(control.Close(), stop(), blobs.Close())
-		}, nil
+		control,
+		&backup.LogsInto{Client: found},
+		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
+		&backup.SettingsInto{Dir: filepath.Join(dir, "settings"), Key: &sealing},
+	}, func() error {
+		return errors.Join(control.Close(), stop(), blobs.Close())
+	}, nil
 }
 
 // List implements the portal's backups.Jobs.
