@@ -24,7 +24,8 @@ export function Panel<T>({
   }
   return (
     <>
-      {from.error && (
+      {/* When the server is out of reach the frame says so, once for all. */}
+      {from.error && from.error.status !== 0 && (
         <p role="status" className="mb-3 text-orange-1000">
           {t('state.stale', { time: clockTime(from.at) })}
         </p>
