@@ -941,7 +941,7 @@ export interface components {
             since: string;
             /**
              * Format: int64
-             * @description Events that were recorded under a setting that looked at less than this one would
+             * @description Events that would pass by what was recorded, under a setting that looked at less than this one would
              */
             unknown: number;
         };
