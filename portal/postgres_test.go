@@ -70,7 +70,7 @@ func TestThePortalStandsOnPostgreSQL(t *testing.T) {
 	}
 	server.Stop(t)
 	got := w.do(call{method: http.MethodGet, path: "/home", token: admin})
-	if got.status != http.StatusInternalServerError || got.problem() != "internal" || strings.Contains(got.body, "socket") {
+	if got.status != http.StatusServiceUnavailable || got.problem() != "store_unavailable" || strings.Contains(got.body, "socket") {
 		t.Errorf("with the database away: %d %s", got.status, got.body)
 	}
 	server.Resume(t)

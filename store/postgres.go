@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,12 +27,17 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	if err != nil {
 		return nil, errors.New("opening the store: the URL is no PostgreSQL URL") // err would show the password
 	}
+	if conf.ConnConfig.ConnectTimeout == 0 {
+		conf.ConnConfig.ConnectTimeout = reachWithin
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	var free bool
-	err = pool.QueryRow(ctx, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").Scan(&free)
+	within, cancel := context.WithTimeout(ctx, 2*reachWithin)
+	defer cancel()
+	err = pool.QueryRow(within, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").Scan(&free)
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("opening the store: %w", err)
@@ -62,16 +68,50 @@ func (e *postgresEngine) write(ctx context.Context, scope string, fn func(sessio
 	return e.in(ctx, scope, pgx.TxOptions{IsoLevel: pgx.Serializable}, fn)
 }
 
+// reachWithin is how long PostgreSQL may take to begin a transaction, a new
+// connection included. People wait for it.
+const reachWithin = 5 * time.Second
+
 func (e *postgresEngine) in(ctx context.Context, scope string, opts pgx.TxOptions, fn func(session) error) error {
-	return pgx.BeginTxFunc(ctx, e.pool, opts, func(tx pgx.Tx) error {
-		s := postgresSession{tx}
-		if scope != "" {
-			if err := s.scope(ctx, scope); err != nil {
-				return err
-			}
+	within, cancel := context.WithTimeout(ctx, reachWithin)
+	tx, err := e.pool.BeginTx(within, opts)
+	cancel()
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
 		}
-		return fn(s)
-	})
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	defer func() { // after a commit it does nothing; also when fn panics
+		_ = tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // a connection that cannot roll back is closed
+	}()
+	if err := e.within(ctx, tx, scope, fn); err != nil {
+		return lost(ctx, tx, err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return lost(ctx, tx, err)
+	}
+	return nil
+}
+
+func (e *postgresEngine) within(ctx context.Context, tx pgx.Tx, scope string, fn func(session) error) error {
+	s := postgresSession{tx}
+	if scope != "" {
+		if err := s.scope(ctx, scope); err != nil {
+			return err
+		}
+	}
+	return fn(s)
+}
+
+// lost says ErrAway of an error that came with the end of the connection, or
+// with a disk that is full (53100).
+func lost(ctx context.Context, tx pgx.Tx, err error) error {
+	var said *pgconn.PgError
+	if ctx.Err() == nil && (tx.Conn().IsClosed() || errors.As(err, &said) && said.Code == "53100") {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return err
 }
 
 func (e *postgresEngine) again(err error) bool {

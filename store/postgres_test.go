@@ -25,6 +25,39 @@ func TestPostgreSQLPassesTheSuite(t *testing.T) {
 	})
 }
 
+func TestAPostgreSQLThatIsAwayIsToldFromWhatIsWrong(t *testing.T) {
+	server := postgrestest.Start(t)
+	db, err := store.Open(t.Context(), store.Config{URL: server.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop(t)
+	for range 2 { // over the broken connection, and where none can be made
+		if err := db.Ping(t.Context()); !errors.Is(err, store.ErrAway) {
+			t.Errorf("with PostgreSQL away Ping says %v, want ErrAway", err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := db.Ping(ended); err == nil || errors.Is(err, store.ErrAway) {
+		t.Errorf("with a context that has ended Ping says %v, want its error and not ErrAway", err)
+	}
+	server.Resume(t)
+	if err := db.Ping(t.Context()); err != nil {
+		if err = db.Ping(t.Context()); err != nil { // the first may meet a connection of before
+			t.Errorf("with PostgreSQL back Ping says %v", err)
+		}
+	}
+}
+
 func rawPostgres(ctx context.Context, url string, statements ...string) (err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

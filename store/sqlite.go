@@ -78,15 +78,27 @@ func (e *sqliteEngine) close() error {
 }
 
 func (e *sqliteEngine) read(ctx context.Context, _ string, fn func(session) error) error {
-	return fn(sqliteSession{conn: e.readers})
+	return unwritable(fn(sqliteSession{conn: e.readers}))
 }
 
 func (e *sqliteEngine) view(ctx context.Context, _ string, fn func(session) error) error {
-	return inTx(ctx, e.readers, fn)
+	return unwritable(inTx(ctx, e.readers, fn))
 }
 
 func (e *sqliteEngine) write(ctx context.Context, _ string, fn func(session) error) error {
-	return inTx(ctx, e.writer, fn)
+	return unwritable(inTx(ctx, e.writer, fn))
+}
+
+// unwritable says ErrAway of a disk that is full or does not work.
+func unwritable(err error) error {
+	var broken *sqlitedriver.Error
+	if errors.As(err, &broken) {
+		switch broken.Code() & 0xff {
+		case sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY:
+			return fmt.Errorf("%w: %w", ErrAway, err)
+		}
+	}
+	return err
 }
 
 func inTx(ctx context.Context, db *sql.DB, fn func(session) error) (err error) {

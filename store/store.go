@@ -40,6 +40,9 @@ var (
 	ErrExists = errors.New("such a row exists already")
 	// ErrUnaudited says that a person's Change wrote something and audited nothing.
 	ErrUnaudited = errors.New("a change by a person needs an audit record")
+	// ErrAway says that the database does not answer, or cannot write because its
+	// disk is full. Nothing is wrong with what was asked: it may work later.
+	ErrAway = errors.New("the control store is away or its disk is full")
 	// ErrForeign says that the actor may not read across these tenants.
 	ErrForeign = errors.New("the actor does not belong to this operator")
 )

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sekikura/sekikura/policy"
+	"github.com/sekikura/sekikura/store"
 )
 
 // Problem is the answer to a request that did not do what it asked (RFC 9457).
@@ -66,8 +67,12 @@ func FromPolicy(problems []policy.Problem) []FieldError {
 }
 
 // Failed is the answer when something of ours broke. The caller learns the
-// reference, the operator's log the cause.
+// reference, the operator's log the cause. A control store that is away, or has
+// no room, is told apart: the same request may work later.
 func Failed(cause error) *Problem {
+	if errors.Is(cause, store.ErrAway) {
+		return Unavailable("store_unavailable", cause).After(5 * time.Second)
+	}
 	p := NewProblem(http.StatusInternalServerError, "internal")
 	p.cause = cause
 	return p

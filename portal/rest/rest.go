@@ -23,6 +23,7 @@ import (
 	"github.com/sekikura/sekikura/event"
 	"github.com/sekikura/sekikura/portal/access"
 	"github.com/sekikura/sekikura/portal/text"
+	"github.com/sekikura/sekikura/store"
 	"github.com/sekikura/sekikura/tenant"
 )
 
@@ -121,7 +122,13 @@ func Register[I, O any](r *Router, op Operation, handle func(context.Context, *I
 		h.Security = []map[string][]string{}
 	}
 	h.Middlewares = huma.Middlewares{r.guard(op)}
-	huma.Register(r.api, h, handle)
+	huma.Register(r.api, h, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil && errors.Is(err, store.ErrAway) {
+			return out, Failed(err)
+		}
+		return out, err
+	})
 }
 
 type tenantKey struct{}
@@ -314,8 +321,20 @@ func (r *Router) unknown(w http.ResponseWriter, request *http.Request) {
 		p = NewProblem(probe.status, "method_not_allowed")
 		w.Header().Set("Allow", probe.header.Get("Allow"))
 	}
+	r.Refuse(w, request, p)
+}
+
+// Refuse answers a request with p outside of any operation.
+func (r *Router) Refuse(w http.ResponseWriter, request *http.Request, p *Problem) {
 	r.complete(p, request.Header.Get("Accept-Language"))
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/problem+json")
+	if p.Status >= http.StatusInternalServerError {
+		r.Log.Error("request not done", "reference", p.Reference, "status", p.Status, "error", p.Error())
+	}
 	w.WriteHeader(p.Status)
 	if err := strictJSON.Marshal(w, p); err != nil {
 		r.Log.Debug("a caller went away before its answer", "error", err)

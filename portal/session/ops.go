@@ -90,6 +90,7 @@ type idInput struct {
 // Register declares the operations on one's own session, password, second
 // factor and tokens.
 func (a *API) Register(r *rest.Router) {
+	a.router = r
 	op := func(id, method, path, summary string, scope access.Scope, of rest.Of) rest.Operation {
 		return rest.Operation{ID: id, Method: method, Path: path, Summary: summary, Scope: scope, Of: of}
 	}

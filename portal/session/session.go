@@ -54,6 +54,7 @@ type API struct {
 	Issuer string
 
 	sessions *scs.SessionManager
+	router   *rest.Router // set by Register
 }
 
 // Open makes a ready for Sessions and Identify.
@@ -67,9 +68,8 @@ func (a *API) Open() {
 	a.sessions.Cookie.SameSite = http.SameSiteStrictMode
 	a.sessions.Cookie.Secure = true
 	a.sessions.Cookie.Persist = false
-	a.sessions.ErrorFunc = func(w http.ResponseWriter, _ *http.Request, err error) {
-		a.Log.Error("keeping a session", "error", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	a.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		a.router.Refuse(w, r, rest.Failed(fmt.Errorf("keeping a session: %w", err)))
 	}
 }
 
