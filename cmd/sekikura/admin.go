@@ -31,8 +31,14 @@ func administration(child *role.Child, log *slog.Logger) (*admin.Server, role.Ro
 	}
 	server := admin.New(log)
 	return server, role.Role{
-		Name:  "admin",
-		Run:   func(ctx context.Context) error { return server.Run(ctx, listener) },
+		Name: "admin",
+		Run: func(ctx context.Context) error {
+			own, err := duplicate(listener) // it may run twice: while a role waits for its store, and then
+			if err != nil {
+				return err
+			}
+			return server.Run(ctx, own)
+		},
 		Ready: server.Ready,
 	}, nil
 }

@@ -111,31 +111,27 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	db, err := openStore(ctx, s.Dir, s.StoreURL)
-	if err != nil {
-		return fmt.Errorf("opening the control store: %w", err)
-	}
-	defer db.Close() //nolint:errcheck // every change is committed
-	figures.Check("control store", db.Ping)
 	if err := figures.Register(role.Figures{File: s.StatusFile, Now: time.Now}); err != nil {
 		return err
 	}
-
-	directory := new(tenant.Directory)
-	register := &tenants.Register{DB: db}
-	documents := &policies.Documents{DB: db, Kinds: kinds(), Writing: writing}
-	keys, err := account.NewSealer(s.AccountKey)
+	secure, err := s.Certificate.tls()
 	if err != nil {
 		return err
 	}
-	accounts := &account.Accounts{DB: db, Directory: directory, Keys: keys, Now: time.Now}
-	accounts.Open()
-	if err := s.begin(ctx, register, documents, accounts, directory, log); err != nil {
+	door, err := child.Listener("portal")
+	if err != nil {
 		return err
 	}
-	if _, err := register.Load(ctx, directory); err != nil {
+	push, err := child.Listener("settings")
+	if err != nil {
 		return err
 	}
+	first, err := s.await(ctx, &waiting{child: child, figures: figures, administrative: administrative, door: door, secure: secure, log: log})
+	if err != nil || first == nil {
+		return err
+	}
+	db, directory, register, documents, accounts, keys := first.db, first.directory, first.register, first.documents, first.accounts, first.keys
+	defer db.Close() //nolint:errcheck // every change is committed
 	events, end, err := openJournal(ctx, s.Bus, "control", filepath.Join(s.Dir, "spool"), directory, log)
 	if err != nil {
 		return err
@@ -156,22 +152,10 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	if s.Copies != nil {
 		w := newWork(s.Copies, db, directory, events, log.With("service", "backup"))
 		people.Jobs, people.LastBackup = w, w.last
-		copying = append(copying, role.Role{Name: "backup", Run: w.Run})
-	}
-	secure, err := s.Certificate.tls()
-	if err != nil {
-		return errors.Join(err, end())
-	}
-	door, err := child.Listener("portal")
-	if err != nil {
-		return errors.Join(err, end())
-	}
-	push, err := child.Listener("settings")
-	if err != nil {
-		return errors.Join(err, end())
+		copying = append(copying, role.Role{Name: "backup", Run: patiently(log, "backup", w.Run)})
 	}
 	return errors.Join(child.Run(ctx, append(copying, administrative,
-		role.Role{Name: "register", Run: func(ctx context.Context) error { return register.Follow(ctx, directory) }},
+		role.Role{Name: "register", Run: patiently(log, "register", func(ctx context.Context) error { return register.Follow(ctx, directory) })},
 		role.Role{Name: "settings", Run: servePush(push, &settings.Server{Source: pushed{documents}, Log: log})},
 		role.Role{Name: "audit-heads", Run: heads.Run},
 		role.Role{Name: "first-login", Run: s.removeFirstLogin(accounts, log)},
