@@ -25,7 +25,7 @@ export function Safety({ home, now }: { home: Home; now: number }) {
         <div className="min-w-[260px] flex-1">
           <p className="text-ink-2">{t('home.safe_question')}</p>
           <h2 id="safety" className="text-28 font-700">
-            {t('home.answer.' + answer)}
+            {t('home.answer.' + (answer === 'safe' && unwatched.length > 0 ? 'safe_partly' : answer))}
           </h2>
           <p className="phrase text-ink-2">
             {code('home.reason.', home.reason_code, home.args, 'home.reason.other_' + answer)}
