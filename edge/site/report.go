@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sekikura/sekikura/content/redact"
 	"github.com/sekikura/sekikura/event"
 	"github.com/sekikura/sekikura/tenant"
 )
@@ -24,6 +25,14 @@ func short(s string) string {
 		return s[:maxField] + "…"
 	}
 	return s
+}
+
+// path is a path without the session that some servers put into it (;jsessionid=).
+func path(p string) string {
+	if strings.IndexByte(p, ';') < 0 {
+		return p
+	}
+	return redact.Text(p)
 }
 
 // event is x as a fact named name, with what is known by now.
@@ -45,7 +54,7 @@ func (v *service) event(x *exchange, service, name, outcome string, status int) 
 		slog.String("source.ip", x.client.Addr().String()),
 		slog.String("source.port", port(x.client)),
 		slog.String("url.domain", short(canonical(r.Host))),
-		slog.String("url.path", short(r.URL.Path)),
+		slog.String("url.path", short(path(r.URL.Path))),
 		slog.String("url.scheme", scheme),
 		slog.String("http.request.method", short(r.Method)),
 		slog.Int("http.response.status_code", status),
@@ -56,7 +65,7 @@ func (v *service) event(x *exchange, service, name, outcome string, status int) 
 		slog.Int64("policy.version", x.version),
 	)
 	if r.URL.RawQuery != "" {
-		fields = append(fields, slog.String("url.query", short(r.URL.RawQuery)))
+		fields = append(fields, slog.String("url.query", short(redact.Query(r.URL.RawQuery))))
 	}
 	if ua := r.UserAgent(); ua != "" {
 		fields = append(fields, slog.String("user_agent.original", short(ua)))

@@ -376,6 +376,24 @@ func TestRequestReachesItsOwnOriginWithOurForwardingFields(t *testing.T) {
 	}
 }
 
+func TestEventsShowNoSecretOfTheQuery(t *testing.T) {
+	o := newOrigin(t, hello)
+	e := start(t, siteOf("www.vill.wakaba.example", o.URL, ""), "")
+	e.get("http://www.vill.wakaba.example/login;jsessionid=hunter2?user=sato&pass%77ord=hunter2&access_token=hunter2")
+	got := e.journal.find(t, "the request", func(ev event.Event) bool { return ev.Name == "request_served" })
+	for _, f := range got.Fields {
+		if strings.Contains(f.Value.String(), "hunter2") {
+			t.Errorf("the event shows the secret: %s=%s", f.Key, f.Value)
+		}
+	}
+	if got, want := value(got, "url.query"), "user=sato&pass%77ord=***&access_token=***"; got != want {
+		t.Errorf("url.query is %q, want %q", got, want)
+	}
+	if reqs, _ := o.requests(); len(reqs) != 1 || reqs[0].URL.Query().Get("password") != "hunter2" {
+		t.Errorf("the origin did not get the query as it was: %v", reqs)
+	}
+}
+
 func TestUnknownHostGetsNobodysSite(t *testing.T) {
 	village := newOrigin(t, hello)
 	e := start(t, siteOf(wakabaHost, village.URL, ""), "")

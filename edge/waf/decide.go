@@ -12,8 +12,8 @@ type Match struct {
 	Paranoia int    `json:"pl"`
 	Score    int    `json:"score"`
 	Message  string `json:"msg"`
-	Var      string `json:"var"` // such as ARGS:comment
-	Payload  string `json:"payload"`
+	Var      string `json:"var"`     // such as ARGS:comment
+	Payload  string `json:"payload"` // without the secrets that its name gives away
 	category string
 	tags     []string
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/corazawaf/coraza/v3/types"
 
+	"github.com/sekikura/sekikura/content/redact"
 	"github.com/sekikura/sekikura/tenant"
 )
 
@@ -142,9 +143,33 @@ func (i *Inspection) add(id int, r rule, m types.MatchedRule) {
 		}
 		i.matches = append(i.matches, Match{
 			ID: id, Paranoia: r.paranoia, Score: r.severity, Message: m.Message(), Var: cut(name),
-			Payload: cut(place.Value()), category: r.category, tags: r.tags,
+			Payload: cut(shown(place.Variable().Name(), place.Key(), place.Value())), category: r.category, tags: r.tags,
 		})
 	}
+}
+
+// maxShown bounds how much of a value is looked through for secrets: more than
+// is kept of it.
+const maxShown = 4 << 10
+
+// shown is the value of a variable as the event may keep it: passwords, tokens
+// and cookies also match rules, and whoever reads the log could use them. Which
+// rule matched, where and how heavily stays.
+func shown(variable, key, value string) string {
+	secret := false
+	switch {
+	case strings.HasSuffix(variable, "_NAMES"), key == "":
+	case strings.HasPrefix(variable, "REQUEST_COOKIES"):
+		secret = true
+	case strings.HasSuffix(variable, "_HEADERS"):
+		secret = redact.Header(key)
+	default:
+		secret = redact.Parameter(key)
+	}
+	if secret {
+		return redact.Mask
+	}
+	return redact.Text(value[:min(len(value), maxShown)])
 }
 
 func cut(s string) string {
