@@ -54,6 +54,7 @@ func runBus(ctx context.Context, child *role.Child, log *slog.Logger) error {
 		Ready: func(string) { close(open) }, Log: log,
 	}
 	figures.Check("event bus", func(context.Context) error { return closed(open, "it is still opening its store") })
+	figures.Check("disk", roomOn(s.Dir, leastRoom))
 	shipper := &ship.Shipper{
 		Store: s.Logs.client(), FlushInterval: flushInterval, Retention: s.Retention,
 		Log: log.With("service", "shipper"), Now: time.Now,

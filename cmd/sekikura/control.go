@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/sekikura/sekikura/edge/site"
@@ -111,6 +110,7 @@ func runControl(ctx context.Context, child *role.Child, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	figures.Check("disk", roomOn(s.Dir, leastRoom))
 	if err := figures.Register(role.Figures{File: s.StatusFile, Now: time.Now}); err != nil {
 		return err
 	}
@@ -181,12 +181,10 @@ func (c certificate) tls() (*tls.Config, error) {
 
 // room measures the disk that the log store fills.
 func (s *controlSettings) room(context.Context) ([]home.Capacity, error) {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(s.Dir, &disk); err != nil {
-		return nil, fmt.Errorf("measuring the disk of %s: %w", s.Dir, err)
+	total, free, err := diskOf(s.Dir)
+	if err != nil {
+		return nil, err
 	}
-	total := int64(disk.Blocks) * disk.Bsize //nolint:gosec // below 2^63
-	free := int64(disk.Bavail) * disk.Bsize  //nolint:gosec // below 2^63
 	return []home.Capacity{{ID: "log_disk", Used: total - free, Total: total}}, nil
 }
 

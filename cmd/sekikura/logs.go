@@ -50,9 +50,10 @@ func runLogs(ctx context.Context, child *role.Child, log *slog.Logger) error {
 	client := &logs.Client{URL: "http://" + listener.Addr().String(), Secret: s.Secret, HTTP: &http.Client{Timeout: 5 * time.Second}}
 	server := &engine.Server{
 		Listener: listener, Dir: s.Dir, Secret: s.Secret, Boot: rand.Text(),
-		Retention: s.Retention, FlushInterval: flushInterval, Log: log,
+		Retention: s.Retention, FlushInterval: flushInterval, MinFreeDisk: leastLogsRoom, Log: log,
 	}
 	figures.Check("log store", client.Health)
+	figures.Check("disk", roomOn(s.Dir, leastLogsRoom))
 	return child.Run(ctx, administrative, role.Role{Name: "logs", Run: server.Run})
 }
 

@@ -33,10 +33,10 @@ type problem struct{ Code, Title, Reference string }
 
 // saysAway tells whether the portal answers a request with the problem of a
 // control store that is away. Any answer has to come soon.
-func saysAway(t *testing.T, i *harness.Installation, method, token, path string, body any) bool {
+func saysAway(t *testing.T, i *harness.Installation, method, token, path string, body any, header ...string) bool {
 	t.Helper()
 	began := time.Now()
-	status, text, err := i.Call(method, token, path, body)
+	status, text, err := i.Call(method, token, path, body, header...)
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("%s %s was answered after %v", method, path, took)
 	}
