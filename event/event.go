@@ -9,6 +9,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -33,9 +34,13 @@ type Sink interface {
 	Emit(context.Context, Event)
 }
 
+// ErrNoBody is the error of an Append with an event of a body that the
+// installation does not have, or not any more: trying again does not help.
+var ErrNoBody = errors.New("no such body is in the directory")
+
 // Journal takes what must not be lost. Append returns nil once all of batch is
 // durable, after kill -9 of any process included; with an error none of it may
-// be taken as kept, though some of it may be. It may be called concurrently, and
+// be taken as kept, though some of it may be; with [ErrNoBody] none of it is. It may be called concurrently, and
 // batch may be reused after it returned. Batches of 256 to 1024 are cheapest.
 type Journal interface {
 	Append(ctx context.Context, batch []Event) error

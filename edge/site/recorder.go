@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -133,6 +134,10 @@ func (r *recorder) write(ctx context.Context, batch []recorded, stop <-chan stru
 		if err == nil {
 			break
 		}
+		if errors.Is(err, event.ErrNoBody) {
+			r.part(ctx, batch, stop)
+			return
+		}
 		if !told {
 			r.log.Error("writing events of sites", "events", len(events), "error", err)
 			told = true
@@ -156,4 +161,17 @@ func (r *recorder) write(ctx context.Context, batch []recorded, stop <-chan stru
 			close(b.kept)
 		}
 	}
+}
+
+// part writes the halves of a batch in which one body is not in the directory,
+// such as one that was taken out while a request was under way. Its own events
+// go to the sink, which counts them: nobody could read them, and the others'
+// must not wait for them.
+func (r *recorder) part(ctx context.Context, batch []recorded, stop <-chan struct{}) {
+	if len(batch) == 1 {
+		r.sink.Emit(ctx, batch[0].event)
+		return
+	}
+	r.write(ctx, batch[:len(batch)/2], stop)
+	r.write(ctx, batch[len(batch)/2:], stop)
 }

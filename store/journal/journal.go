@@ -160,6 +160,9 @@ func (j *Journal) Close(ctx context.Context) error {
 
 // Append implements event.Journal.
 func (j *Journal) Append(ctx context.Context, batch []event.Event) error {
+	if err := j.known(batch); err != nil {
+		return err
+	}
 	var first [4]*group
 	waits := first[:0]
 	var scratch *[]byte
@@ -168,7 +171,7 @@ func (j *Journal) Append(ctx context.Context, batch []event.Event) error {
 		body := rest[0].Tenant
 		t, ok := j.conf.Tenants.Get(body)
 		if !ok {
-			return fmt.Errorf("keeping events: no body %q is in the directory", body)
+			return fmt.Errorf("keeping events of %q: the body went meanwhile", body) // a part may be kept
 		}
 		if scratch == nil {
 			scratch = scratches.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
@@ -205,6 +208,20 @@ func (j *Journal) Append(ctx context.Context, batch []event.Event) error {
 		}
 	}
 	j.count.appended.Add(uint64(len(batch)))
+	return nil
+}
+
+// known refuses a batch with a body that the directory does not have before any
+// of it is kept: its reporter would send the others again and again.
+func (j *Journal) known(batch []event.Event) error {
+	for i := range batch {
+		if i > 0 && batch[i].Tenant == batch[i-1].Tenant {
+			continue
+		}
+		if _, ok := j.conf.Tenants.Get(batch[i].Tenant); !ok {
+			return fmt.Errorf("keeping events of %q: %w", batch[i].Tenant, event.ErrNoBody)
+		}
+	}
 	return nil
 }
 

@@ -258,6 +258,24 @@ func TestAppendRefusesAnUnknownBodyAndAClosedJournal(t *testing.T) {
 	}
 }
 
+func TestABatchWithAnUnknownBodyIsRefusedBeforeAnyOfItIsKept(t *testing.T) {
+	bus := new(fakeBus)
+	j := open(t, bus, t.TempDir(), 0)
+	batch := []event.Event{one("994413"), one("131016"), one("994413")}
+	for range 3 { // its reporter tries again
+		if err := j.Append(t.Context(), batch); !errors.Is(err, event.ErrNoBody) {
+			t.Fatalf("Append of an unknown body's event: %v, want %v", err, event.ErrNoBody)
+		}
+	}
+	if err := j.Append(t.Context(), batch[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if got := bus.ids(t); len(got) != 1 || got[batch[0].ID.String()] != 1 {
+		t.Errorf("on the bus are %v, want the known body's event once", got)
+	}
+	shut(t, j)
+}
+
 func TestAWaitingCallerMayLeave(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
