@@ -178,7 +178,7 @@ func (c *copies) maker(ctx context.Context, db *store.DB, bodies func() []tenant
 			// First: no head in the backup says of a record that came after it.
 			&backup.Settings{Paths: map[string]string{"heads": c.place("heads"), "machine": c.place("machine")}, Key: sealing, Never: []string{filepath.Join(c.Data, "keys", "keys.json")}},
 			c.control(db),
-			&backup.Logs{Client: c.Logs.client(), Bodies: bodies, Retention: c.Retain, Now: time.Now},
+			&backup.Logs{Client: c.Logs.patient(), Bodies: bodies, Retention: c.Retain, Now: time.Now},
 			&backup.Objects{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
 		},
 		Destination: destination, Recipients: recipients, Key: c.key(), State: c.place("backup"),

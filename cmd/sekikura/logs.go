@@ -68,3 +68,15 @@ func (m *machine) logStore() logStore {
 }
 
 func (s logStore) client() *logs.Client { return &logs.Client{URL: s.URL, Secret: s.Secret} }
+
+// logsSilence is how long the log store may think before a job in the background
+// gives up. It ends queries of its own accord after half that time.
+const logsSilence = time.Minute
+
+// patient is a client for jobs that read and write for hours, but that must end
+// when the store does: its socket takes connections while it is away.
+func (s logStore) patient() *logs.Client {
+	c := s.client()
+	c.HTTP = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: logsSilence, MaxIdleConnsPerHost: 2, IdleConnTimeout: logsSilence}}
+	return c
+}

@@ -238,7 +238,7 @@ func restoreBody(ctx context.Context, m *machine, identity string, number int64,
 	r.Progress = teller(out)
 	r.Targets = []backup.Target{
 		&backup.ControlBody{DB: db, Schemas: schemas(), Heads: heads, Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}},
-		&backup.LogsInto{Client: copies.Logs.client()},
+		&backup.LogsInto{Client: copies.Logs.patient()},
 		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
 	}
 	report, err := r.Run(ctx, manifest)

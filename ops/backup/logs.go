@@ -70,6 +70,9 @@ func (l *Logs) Slices(ctx context.Context, last []Part) ([]Slice, error) {
 	if l.Retention > 0 {
 		oldest = now.Add(-l.Retention).Truncate(24 * time.Hour)
 	}
+	if err := l.answers(ctx); err != nil {
+		return nil, err
+	}
 	l.operators = make(map[tenant.ID]tenant.ID)
 	taken := make(map[tenant.ID][]Slice)
 	for _, p := range last {
@@ -107,6 +110,30 @@ func (l *Logs) Slices(ctx context.Context, last []Part) ([]Slice, error) {
 	}
 	slices.SortFunc(all, Slice.compare)
 	return all, nil
+}
+
+// logsPatience is how long a backup waits for a log store that starts again.
+const logsPatience = 10 * time.Second
+
+// answers waits for the log store, but not for ever: connections to one that is
+// away may be held open until it is back.
+func (l *Logs) answers(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, logsPatience)
+	defer cancel()
+	for {
+		err := l.Client.Health(bounded)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-bounded.Done():
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = errors.New("it takes connections and says nothing")
+			}
+			return errors.Join(ctx.Err(), fmt.Errorf("the log store has not answered for %v: %w", logsPatience, err))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 const (

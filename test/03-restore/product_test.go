@@ -189,8 +189,9 @@ func (p *product) newest() (file string, parts []part) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	_, signed, _ := bytes.Cut(text, []byte("\n")) // the first line is the signature
 	var manifest struct{ Parts []part }
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&manifest); err != nil || len(manifest.Parts) == 0 {
+	if err := json.Unmarshal(signed, &manifest); err != nil || len(manifest.Parts) == 0 {
 		p.t.Fatalf("the manifest names no parts (%v):\n%s", err, text)
 	}
 	return file, manifest.Parts
