@@ -13,6 +13,7 @@ import (
 
 	"github.com/sekikura/sekikura/policy"
 	"github.com/sekikura/sekikura/portal/access"
+	"github.com/sekikura/sekikura/portal/account"
 	"github.com/sekikura/sekikura/portal/audit"
 	"github.com/sekikura/sekikura/portal/events"
 	"github.com/sekikura/sekikura/portal/home"
@@ -200,6 +201,53 @@ func TestSearchesAreAuditedWhereTheBodySeesThem(t *testing.T) {
 	across := into[rest.Page[audit.Record]](t, got)
 	if len(across.Items) != 1 || across.Items[0].Object != "event.search" || strings.Contains(got.body, "everywhere") {
 		t.Errorf("what the body sees of reads over all bodies: %s", got.body)
+	}
+}
+
+func TestNoWayToTheEventsOfABodyLeavesItsChainOut(t *testing.T) {
+	w := newWorld(t)
+	w.server.Replay = &policies.Stored{Logs: w.logs, Judge: byScore{}}
+	w.http.Config.Handler = w.server.Handler()
+	operator, admin := w.token(sakura, access.Operator), w.token(wakaba, access.TenantAdmin)
+	w.logs.add(wakaba, w.clock().Add(-time.Hour), "request_blocked", map[string]string{"waf.score": "10", "waf.paranoia": "1", "waf.matches": `[]`})
+	noted := func(action string) int {
+		t.Helper()
+		return len(into[rest.Page[audit.Record]](t, w.do(call{method: http.MethodGet, path: "/audit?action=" + action, token: admin})).Items)
+	}
+	for range 3 {
+		if got := w.do(call{method: http.MethodGet, path: "/events?tenant=994413&q=made-up&cursor=at0", token: operator}); got.status != http.StatusOK {
+			t.Fatalf("a search with a cursor: %d %s", got.status, got.body)
+		}
+	}
+	if n := noted("event.search"); n != 1 {
+		t.Errorf("pages without a first page left %d records, want 1", n)
+	}
+	for range 3 {
+		w.do(call{method: http.MethodPost, path: wafOfWakaba + "/preview", token: operator, body: `{"body":{"action":"detect"}}`})
+	}
+	if n := noted("event.search"); n != 2 {
+		t.Errorf("searches and previews with a replay left %d records, want 2", n)
+	}
+	_, narrow, err := w.server.Accounts.CreateToken(t.Context(), setUp, account.Token{
+		Tenant: wakaba, Login: "tenant-admin.994413", Name: "narrow", Scopes: []access.Scope{access.PolicyRead}, Expires: w.clock().Add(time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := into[policies.Preview](t, w.do(call{method: http.MethodPost, path: wafOfWakaba + "/preview", token: narrow, body: `{"body":{"action":"detect"}}`}))
+	if got.Replay != nil || got.Effective == nil {
+		t.Errorf("a token that may not read events got %+v, want the effect without samples", got)
+	}
+}
+
+func TestANumberFindsTheEventWhosePageShowedIt(t *testing.T) {
+	w := newWorld(t)
+	number := map[string]string{"event.reference": "WB-7K2M-94QX"}
+	shown := w.logs.add(wakaba, w.clock().Add(-time.Hour), "request_blocked", number)
+	w.logs.add(wakaba, w.clock(), "request_served", number) // by chance, and nobody saw it
+	got := w.do(call{method: http.MethodGet, path: "/events/by-reference/WB-7K2M-94QX", token: w.token(wakaba, access.TenantAdmin)})
+	if row := into[map[string]string](t, got); row["event.id"] != shown.String() {
+		t.Errorf("the number finds %s (%s), want the block %s", row["event.id"], row["event.action"], shown)
 	}
 }
 

@@ -98,10 +98,12 @@ func (a *API) search(ctx context.Context, in *searchInput) (*rest.Body[Found], e
 	if err != nil {
 		return nil, err
 	}
-	if in.Cursor == "" {
-		if err := a.note(ctx, "event.search", &in.Filters, span); err != nil {
-			return nil, rest.Failed(err)
-		}
+	note := a.note
+	if in.Cursor != "" {
+		note = a.noteOnce // anybody can write a cursor: the first page may never have been asked for
+	}
+	if err := note(ctx, "event.search", &in.Filters, span); err != nil {
+		return nil, rest.Failed(err)
 	}
 	page, err := a.Logs.Search(ctx, a.scope(ctx), logs.Query{Text: text, Range: span, Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
@@ -231,7 +233,7 @@ func (a *API) byReference(ctx context.Context, in *referenceInput) (*rest.Body[E
 		return nil, rest.NotFound()
 	}
 	page, err := a.Logs.Search(ctx, reach(access.From(ctx), a.Directory), logs.Query{
-		Text: `"event.reference":=` + quote(ref), Range: logs.Range{From: a.Now().Add(-maxSince), To: a.Now().Add(time.Minute)}, Limit: 1,
+		Text: `"event.reference":=` + quote(ref), Range: logs.Range{From: a.Now().Add(-maxSince), To: a.Now().Add(time.Minute)}, Limit: sameNumber,
 	})
 	if err != nil {
 		return nil, failed(err)
@@ -239,7 +241,24 @@ func (a *API) byReference(ctx context.Context, in *referenceInput) (*rest.Body[E
 	if len(page.Rows) == 0 {
 		return nil, rest.NotFound()
 	}
-	return a.shown(ctx, page.Rows[0])
+	return a.shown(ctx, meant(page.Rows))
+}
+
+// sameNumber is how many events of one number are looked at. A number has 40
+// bits, so among very many events two may share one.
+const sameNumber = 10
+
+// meant is the event that a number was read from: the newest whose number stood
+// on a page. Requests that were served have numbers that nobody was shown.
+func meant(newestFirst []logs.Row) logs.Row {
+	for _, row := range newestFirst {
+		switch row["event.action"] {
+		case "request_served", "request_detected":
+		default:
+			return row
+		}
+	}
+	return newestFirst[0]
 }
 
 // shown notes the read of one event in the chain of the body whose event it is,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sekikura/sekikura/event"
@@ -36,6 +37,8 @@ type API struct {
 	Events    event.Sink
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	noted noted
 }
 
 func (a *API) services(context.Context, *rest.Nothing) (*rest.Body[rest.Page[PolicyService]], error) {
@@ -210,7 +213,10 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*rest.Body[Preview
 		return &rest.Body[Preview]{Body: out}, nil
 	}
 	out.Effective = &effective
-	if a.Replay != nil {
+	if a.Replay != nil && access.From(ctx).May(access.EventRead) { // its samples are events
+		if err := a.noteReplay(ctx, t.ID, in.Service); err != nil {
+			return nil, rest.Failed(err)
+		}
 		since := a.Now().Add(-replayDays * 24 * time.Hour).UTC()
 		if out.Replay, err = a.Replay.Replay(ctx, t, in.Service, effective, since); err != nil {
 			// The draft can be judged without its replay; the screen says that it is missing.
@@ -219,6 +225,47 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*rest.Body[Preview
 		}
 	}
 	return &rest.Body[Preview]{Body: out}, nil
+}
+
+// noteReplay writes into the body's chain that somebody else has its stored
+// events looked through, once for an editing session of many previews.
+func (a *API) noteReplay(ctx context.Context, body tenant.ID, service string) error {
+	key := access.From(ctx).Login + " " + string(body) + " " + service
+	if a.noted.has(key, a.Now()) {
+		return nil
+	}
+	if err := access.NoteRead(ctx, a.Documents.DB, body, "event.search", "preview "+service); err != nil {
+		return err
+	}
+	a.noted.add(key, a.Now())
+	return nil
+}
+
+// noted remembers which replays stand in an audit chain already.
+type noted struct {
+	mu   sync.Mutex // guards seen
+	seen map[string]time.Time
+}
+
+const (
+	notedFor = 10 * time.Minute
+	maxNoted = 10_000
+)
+
+func (n *noted) has(key string, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at, ok := n.seen[key]
+	return ok && now.Sub(at) < notedFor
+}
+
+func (n *noted) add(key string, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seen == nil || len(n.seen) >= maxNoted {
+		n.seen = map[string]time.Time{}
+	}
+	n.seen[key] = now
 }
 
 type before struct {
