@@ -440,6 +440,30 @@ func TestTheOperatorSeesEveryBodyAndWhatRuns(t *testing.T) {
 	}
 }
 
+func TestTheOperatorSeesWhereNothingIsStopped(t *testing.T) {
+	w := newWorld(t)
+	admin, operator := w.token(wakaba, access.TenantAdmin), w.token(sakura, access.Operator)
+	for version, tt := range []struct{ body, reason string }{
+		{`{"mode":"off","body":{},"change":{"reference":"R-1"}}`, "web_off"},
+		{`{"mode":"other","body":{},"change":{"reference":"R-2"}}`, "web_other"},
+		{`{"mode":"ours","body":{"action":"detect"},"change":{"reference":"R-3"}}`, "web_detect_only"},
+	} {
+		w.put(admin, wafOfWakaba, tt.body, fmt.Sprintf(`"override-%d"`, version))
+		for _, b := range into[home.Home](t, w.do(call{method: http.MethodGet, path: "/home", token: operator})).Bodies {
+			if b.Tenant == wakaba && (b.State != "watch" || b.ReasonCode != tt.reason) {
+				t.Errorf("%s: %s because %s, want watch because %s", tt.body, b.State, b.ReasonCode, tt.reason)
+			}
+		}
+	}
+	// A request that was only recorded reached the body's server all the same.
+	w.logs.add(wakaba, w.clock().Add(-time.Minute), "request_detected", nil)
+	w.logs.add(wakaba, w.clock().Add(-time.Minute), "origin_failed", nil)
+	h := into[home.Home](t, w.do(call{method: http.MethodGet, path: "/home", token: admin}))
+	if h.Answer == "act" || h.Numbers[1].Value != 2 {
+		t.Errorf("with a recorded request that passed: %s because %s, %d requests; want no outage and 2", h.Answer, h.ReasonCode, h.Numbers[1].Value)
+	}
+}
+
 func TestAuditPagesHoldTogetherAndTheChainVerifies(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()

@@ -268,7 +268,7 @@ func (a *API) operator(ctx context.Context) (*rest.Body[Home], error) {
 		b := BodyState{Tenant: t.ID, Name: t.Name, State: "ok", ReasonCode: "all_ok"}
 		d, r := day[string(t.ID)], recent[string(t.ID)]
 		b.Numbers = BodyNumbers{Requests: d.requests, Blocked: d.blocked}
-		_, action := a.waf(ctx, t.ID)
+		mode, action := a.waf(ctx, t.ID)
 		switch {
 		case len(t.Hosts) == 0:
 			b.ReasonCode = "web_no_sites"
@@ -278,6 +278,10 @@ func (a *API) operator(ctx context.Context) (*rest.Body[Home], error) {
 			b.State, b.ReasonCode = "unknown", "logs_unavailable"
 		case r.failed > 0 && r.served == 0:
 			b.State, b.ReasonCode, b.Args = "act", "web_origin_down", []any{r.failed}
+		case mode == policy.Off:
+			b.State, b.ReasonCode = "watch", "web_off"
+		case mode == policy.Other:
+			b.State, b.ReasonCode = "watch", "web_other"
 		case r.failed > 0:
 			b.State, b.ReasonCode, b.Args = "watch", "web_origin_shaky", []any{r.failed}
 		case action == "detect":

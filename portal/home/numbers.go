@@ -29,7 +29,7 @@ const maxGroups = 10_000
 // tally counts by a field: "tenant" or "url.domain".
 func (a *API) tally(ctx context.Context, scope logs.Scope, span logs.Range, by string) (map[string]tally, error) {
 	page, err := a.Logs.Search(ctx, scope, logs.Query{
-		Text: fmt.Sprintf(`service:in(site,waf) "event.action":in(request_served,request_refused,origin_failed,request_blocked) `+
+		Text: fmt.Sprintf(`service:in(site,waf) "event.action":in(request_served,request_detected,request_refused,origin_failed,request_blocked) `+
 			`| stats by (%q, "event.action") count() hits, max(_time) newest`, by),
 		Range: span, Limit: maxGroups,
 	})
@@ -44,7 +44,7 @@ func (a *API) tally(ctx context.Context, scope logs.Scope, span logs.Range, by s
 		}
 		t := out[row[by]]
 		switch row["event.action"] {
-		case "request_served":
+		case "request_served", "request_detected": // recorded, and passed on
 			t.served += hits
 		case "origin_failed":
 			t.failed += hits

@@ -51,7 +51,7 @@ func (s *Stored) Replay(ctx context.Context, t tenant.Tenant, service string, e 
 	span := logs.Range{From: since, To: since.Add(replayDays * 24 * time.Hour)}
 	out := &Replayed{Since: since, Samples: []Sample{}}
 	page, err := s.Logs.Search(ctx, scope, logs.Query{
-		Text: `service:in(site,waf) "event.action":in(request_served,request_refused,origin_failed,request_blocked) | stats count() hits`, Range: span, Limit: 1,
+		Text: `service:in(site,waf) "event.action":in(request_served,request_detected,request_refused,origin_failed,request_blocked) | stats count() hits`, Range: span, Limit: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("counting requests: %w", err)
