@@ -157,6 +157,9 @@ func TestEveryDependencyHasItsLine(t *testing.T) {
 	for _, name := range debianPackages(t, "tools/packages") {
 		used[name] = "tools/packages"
 	}
+	for _, name := range peerModules(t, "tools/peers") {
+		used[name] = "tools/peers"
+	}
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if !described[name] {
 			t.Errorf("%s asks for %s, which has no line in docs/dependencies.md", used[name], name)
@@ -215,6 +218,22 @@ func toolModules(t *testing.T, file string) []string {
 		owners = append(owners, owner)
 	}
 	return owners
+}
+
+// peerModules are the second words of the script's list: program, module, package,
+// version, purpose.
+func peerModules(t *testing.T, file string) []string {
+	var modules []string
+	for _, line := range lines(t, file) {
+		fields := strings.Fields(line)
+		if len(fields) > 4 && strings.HasPrefix(fields[3], "v") && strings.HasPrefix(fields[1], "github.com/") {
+			modules = append(modules, fields[1])
+		}
+	}
+	if len(modules) == 0 {
+		t.Fatalf("%s builds nothing", file)
+	}
+	return modules
 }
 
 func npmPackages(t *testing.T, file string) []string {
