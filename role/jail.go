@@ -24,6 +24,16 @@ import (
 // with an error.
 func enterJail(b *bootstrap, memory *os.File, signs io.Writer) error {
 	runtime.LockOSThread()
+	if !b.Survives {
+		// The supervisor asked for this already, but of the thread that it forked.
+		// The one that executes takes that one's place and has a setting of its own,
+		// none: without this a group would survive kill -9 of its supervisor whenever
+		// the Go scheduler has moved us. A supervisor that died before shows below,
+		// where writing to it fails.
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+			return fmt.Errorf("binding the process's life to its supervisor: %w", err)
+		}
+	}
 	if err := b.Limits.apply(); err != nil {
 		return err
 	}
