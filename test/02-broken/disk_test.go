@@ -77,6 +77,7 @@ func (d *disk) free() {
 }
 
 func TestAFullDiskUnderLoadLosesNothing(t *testing.T) {
+	t.Parallel()
 	dir := harness.Folder(t)
 	data := filepath.Join(dir, "data")
 	small := newDisk(t, data)

@@ -37,6 +37,7 @@ func nobody(t *testing.T) *syscall.Credential {
 }
 
 func TestAnInstallationWorksFromItsSettingsFileAsRoot(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -44,6 +45,7 @@ func TestAnInstallationWorksFromItsSettingsFileAsRoot(t *testing.T) {
 }
 
 func TestAnInstallationWorksFromItsSettingsFileAsAnOrdinaryUser(t *testing.T) {
+	t.Parallel()
 	installs(t, nobody(t))
 }
 

@@ -96,6 +96,7 @@ func stops(t *testing.T, i *harness.Installation, reachable bool, times int) []s
 }
 
 func TestPostgreSQLGoesAwayUnderLoadAndComesBack(t *testing.T) {
+	t.Parallel()
 	server, address := postgres(t)
 	i := harness.Install(t, harness.Plan{Dir: harness.Folder(t), StoreURL: address})
 	i.Start()
@@ -135,6 +136,7 @@ func TestPostgreSQLGoesAwayUnderLoadAndComesBack(t *testing.T) {
 }
 
 func TestAStartWithoutPostgreSQLSaysSoAndWaits(t *testing.T) {
+	t.Parallel()
 	server, address := postgres(t)
 	i := harness.Install(t, harness.Plan{Dir: harness.Folder(t), StoreURL: address})
 	i.Start()
