@@ -107,6 +107,11 @@ type Sandbox struct {
 	Read  []string // files and folders that may be read; what does not exist is left out
 	Write []string // folders of the group's own: made with mode 0700 for its account, and writable
 	Share []string // files and folders that exist, belong to somebody else, and may be written
+	// Given are folders that the operator named, such as a mount for backups: they
+	// may be written. One that is absent or empty is made the group's own; one that
+	// holds something keeps its owner, and where that is another the group starts
+	// all the same and the log says what to do.
+	Given []string
 	Exec  []string // programs and folders of programs that may be run
 
 	// Jails is for a group that builds jails with bubblewrap. Landlock forbids

@@ -185,6 +185,46 @@ func TestAFolderOfAnEarlierAccountIsHandedOver(t *testing.T) {
 	}
 }
 
+func TestAFolderThatTheOperatorNamedIsOnlyTakenWhenItIsEmpty(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	absent, empty, foreign := filepath.Join(dir, "new", "absent"), filepath.Join(dir, "empty"), filepath.Join(dir, "foreign")
+	theirs := filepath.Join(foreign, "accounts.db")
+	for _, folder := range []string{filepath.Join(empty, "lost+found"), foreign} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(theirs, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, Group{
+		Name: "control", UID: nobody, GID: nobody, Sockets: onTCP, Sandbox: Sandbox{Given: []string{absent, empty, foreign}},
+		Settings: told(orders{Read: []string{theirs}, Write: []string{filepath.Join(absent, "a"), filepath.Join(empty, "a"), filepath.Join(foreign, "a")}}),
+	})
+	s.ready(t) // whatever is wrong with a folder
+	got, err := ask(t, s.Addr("control", "tcp"), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for try, want := range map[string]string{
+		"write " + filepath.Join(absent, "a"): "ok", "write " + filepath.Join(empty, "a"): "ok", "write " + filepath.Join(foreign, "a"): "denied", "read " + theirs: "denied",
+	} {
+		if got.Tried[try] != want {
+			t.Errorf("%s: %q, want %q", try, got.Tried[try], want)
+		}
+	}
+	for file, want := range map[string]uint32{absent: nobody, empty: nobody, foreign: 0, theirs: 0} {
+		var now unix.Stat_t
+		if err := unix.Stat(file, &now); err != nil || now.Uid != want {
+			t.Errorf("%s belongs to account %d (%v), want %d", file, now.Uid, err, want)
+		}
+	}
+}
+
 func TestSettingsCanNameAnotherGroupsPort(t *testing.T) {
 	var s *Supervisor
 	seen := make(chan string, 10)

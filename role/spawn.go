@@ -76,6 +76,7 @@ func (s *Supervisor) spawn(g *tended) (*process, error) {
 	if err := s.folders(&g.Group); err != nil {
 		return nil, err
 	}
+	boot.Sandbox.Write = append(slices.Clone(boot.Sandbox.Write), s.given(&g.Group)...)
 	var shut []io.Closer // our copies of what the child inherits
 	defer func() {
 		for _, c := range shut {
@@ -170,6 +171,52 @@ func (s *Supervisor) folders(g *Group) error {
 		}
 	}
 	return nil
+}
+
+// given makes the folders that the operator named usable and returns those that
+// are there. What is in them is never handed over: it may be anybody's.
+func (s *Supervisor) given(g *Group) []string {
+	var there []string
+	for _, dir := range g.Sandbox.Given {
+		err := os.MkdirAll(filepath.Dir(dir), 0o755) //nolint:gosec // the group passes through it
+		if err == nil {
+			err = os.Mkdir(dir, 0o700)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+		if err == nil && os.Geteuid() == 0 && (g.UID != 0 || g.GID != 0) {
+			err = takeOver(dir, g.UID, g.GID)
+		}
+		if err != nil {
+			s.Log.Error("a folder from the settings cannot be used", "group", g.Name, "folder", dir, "err", err)
+		}
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			there = append(there, dir)
+		}
+	}
+	return there
+}
+
+// takeOver makes an empty folder the account's own.
+func takeOver(dir string, uid, gid uint32) error {
+	var now unix.Stat_t
+	if err := unix.Stat(dir, &now); err != nil {
+		return err
+	}
+	if now.Uid == uid {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != "lost+found" { // a new file system has that
+			return fmt.Errorf("it belongs to account %d and is not empty, so it is left as it is; name a folder of its own for this, or: chown -R %d:%d %s", now.Uid, uid, gid, dir)
+		}
+	}
+	return os.Chown(dir, int(uid), int(gid))
 }
 
 // handOver changes the owner of dir and everything in it, and follows no link.

@@ -169,7 +169,10 @@ func loadConfig(file string) (*Config, error) {
 	}
 	conf.file = file
 	if !filepath.IsAbs(conf.Data) {
-		conf.Data = filepath.Join(filepath.Dir(file), conf.Data)
+		// Absolute, for role groups and their sockets are given it.
+		if conf.Data, err = filepath.Abs(filepath.Join(filepath.Dir(file), conf.Data)); err != nil {
+			return nil, err
+		}
 	}
 	if wrong := conf.mistakes(text); wrong != nil {
 		return nil, &configError{File: file, Mistakes: wrong}

@@ -41,6 +41,37 @@ func TestASettingsFileIsReadOntoTheDefaults(t *testing.T) {
 	}
 }
 
+func TestTheDataFolderIsAbsoluteWhereverTheFileIsNamedFrom(t *testing.T) {
+	file := writeConfig(t, goodConfig)
+	t.Chdir(filepath.Dir(file))
+	conf, err := loadConfig(filepath.Base(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !filepath.IsAbs(conf.Data) {
+		t.Errorf("data is %q, want an absolute path: sockets below it need one", conf.Data)
+	}
+}
+
+func TestOnlyFoldersBelowTheDataAreTheProductsOwn(t *testing.T) {
+	for _, tt := range []struct {
+		path string
+		want bool
+	}{
+		{"/var/lib/sekikura/backup", true},
+		{"/var/lib/sekikura/a/../backup", true},
+		{"/var/lib/sekikura", false},
+		{"/var/lib/sekikura/../other", false},
+		{"/var/lib/sekikura2", false},
+		{"/mnt/backup", false},
+		{"", false},
+	} {
+		if got := within("/var/lib/sekikura", tt.path); got != tt.want {
+			t.Errorf("within(%q) = %v, want %v", tt.path, got, tt.want)
+		}
+	}
+}
+
 func TestEveryMistakeInASettingsFileNamesItsLine(t *testing.T) {
 	for _, tt := range []struct {
 		name, change string

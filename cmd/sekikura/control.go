@@ -51,9 +51,14 @@ type controlSettings struct {
 
 func (m *machine) controlGroup() role.Group {
 	uid, gid := m.account(3)
+	sandbox := role.Sandbox{Write: []string{m.path("control")}, Read: []string{m.path("run")}, Share: share(m.conf.Audit.Heads)}
+	if folder := m.conf.Backup.Folder; within(m.conf.Data, folder) {
+		sandbox.Write = append(sandbox.Write, folder)
+	} else {
+		sandbox.Given = share(folder)
+	}
 	return role.Group{
-		Name: "control", UID: uid, GID: gid,
-		Sandbox: role.Sandbox{Write: append([]string{m.path("control")}, share(m.conf.Backup.Folder)...), Read: []string{m.path("run")}, Share: share(m.conf.Audit.Heads)},
+		Name: "control", UID: uid, GID: gid, Sandbox: sandbox,
 		Sockets: []role.Socket{
 			{Name: "portal", Network: "tcp", Address: m.conf.Portal.Listen},
 			{Name: "settings", Network: "unix", Address: m.path("run", "settings.sock")},
@@ -63,6 +68,12 @@ func (m *machine) controlGroup() role.Group {
 		Settings: m.controlSettings,
 		Drain:    20 * time.Second,
 	}
+}
+
+// within tells whether path lies below folder.
+func within(folder, path string) bool {
+	below, err := filepath.Rel(folder, path)
+	return err == nil && path != "" && below != "." && filepath.IsLocal(below)
 }
 
 // share is a sandbox's list of one folder, or of none.
