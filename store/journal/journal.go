@@ -66,6 +66,11 @@ type Config struct {
 	Now  func() time.Time
 }
 
+// repeatable is for how long after an Append that was refused its caller may try
+// again with the same events, while the bus may have some of them: those that
+// went with another body's, or a message that it did not answer for.
+const repeatable = 2 * time.Minute
+
 // ErrClosed is what Append says after Close.
 var ErrClosed = errors.New("the event journal is closed")
 
@@ -82,7 +87,8 @@ type Journal struct {
 	open   map[tenant.ID]*group
 	closed bool
 
-	away    atomic.Bool // the last message did not reach the bus
+	away    atomic.Bool  // the last message did not reach the bus
+	repeats atomic.Int64 // until then callers may append again what the bus has (Unix ns)
 	spooled chan struct{}
 	ring    chan event.Event
 	emit    sync.RWMutex // held for reading while emitting, so that Close can close ring
@@ -277,11 +283,13 @@ func (j *Journal) commit(ctx context.Context) {
 
 // keep returns nil once the group is on the bus's disk or on ours.
 func (j *Journal) keep(ctx context.Context, g *group) error {
-	subject, id, tried := bus.Subject(g.operator, g.body), event.NewID(j.conf.Now()).String(), false
+	subject, id := bus.Subject(g.operator, g.body), event.NewID(j.conf.Now()).String()
+	replayed := j.conf.Now().UnixNano() < j.repeats.Load()
+	tried := replayed
 	if !j.away.Load() && ctx.Err() == nil {
 		limit, cancel := context.WithTimeout(ctx, patience)
 		tried = true
-		err := j.conf.Bus.Publish(limit, subject, id, false, g.data)
+		err := j.conf.Bus.Publish(limit, subject, id, replayed, g.data)
 		cancel()
 		if err == nil {
 			j.count.published.Add(uint64(g.events)) //nolint:gosec // not negative
@@ -293,7 +301,8 @@ func (j *Journal) keep(ctx context.Context, g *group) error {
 	}
 	if err := j.spool.put(record{subject, id, tried, g.data}); err != nil {
 		j.count.refused.Add(uint64(g.events)) //nolint:gosec // not negative
-		j.wake()                              // with nothing to drain, the next message asks the bus again
+		j.repeats.Store(j.conf.Now().Add(repeatable).UnixNano())
+		j.wake() // with nothing to drain, the next message asks the bus again
 		return fmt.Errorf("keeping %d events of %s: %w", g.events, g.body, err)
 	}
 	j.count.spooled.Add(uint64(g.events)) //nolint:gosec // not negative

@@ -236,6 +236,28 @@ func TestASpoolWithoutDiskDoesNotKeepTheJournalAwayFromTheBus(t *testing.T) {
 	shut(t, j)
 }
 
+func TestWhatIsAppendedAgainAfterARefusalIsMarked(t *testing.T) {
+	b := &fakeBus{err: errAway, lost: true} // it keeps the message and its answer does not come
+	j := open(t, b, t.TempDir(), 1)         // nothing fits
+	again := []event.Event{one("994413")}
+	if err := j.Append(t.Context(), again); !errors.Is(err, ErrFull) {
+		t.Fatalf("Append = %v, want ErrFull", err)
+	}
+	b.set(nil)
+	wait(t, func() bool { return j.Append(t.Context(), again) == nil })
+	shut(t, j)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.messages) < 2 {
+		t.Fatalf("the bus has %d messages, want the first and its repetition", len(b.messages))
+	}
+	for n, m := range b.messages {
+		if got, want := m.replayed, n > 0; got != want {
+			t.Errorf("message %d is marked as replayed: %v, want %v: the store would have the event twice", n, got, want)
+		}
+	}
+}
+
 func TestAppendRefusesAnUnknownBodyAndAClosedJournal(t *testing.T) {
 	b := &fakeBus{}
 	j := open(t, b, t.TempDir(), 0)
