@@ -64,6 +64,9 @@ func (r *Rules) Decide(path string, matches []Match, now time.Time) Decision {
 }
 
 func (r *Rules) excluded(path string, m *Match, now time.Time) bool {
+	if len(r.exclusions) == 0 || climbs(path) {
+		return false
+	}
 	for i := range r.exclusions {
 		e := &r.exclusions[i]
 		if !now.Before(e.until) || !strings.HasPrefix(path, e.path) {
@@ -79,6 +82,21 @@ func (r *Rules) excluded(path string, m *Match, now time.Time) bool {
 			if e.tags[t] {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// climbs tells whether a path has a step upwards: where it begins says nothing of
+// where a server ends, so /form/../admin is not below /form/. Some servers take
+// parameters (;x) out of a step first, and some take \ for /.
+func climbs(path string) bool {
+	if !strings.Contains(path, "..") {
+		return false
+	}
+	for step := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if name, _, _ := strings.Cut(step, ";"); strings.TrimSpace(name) == ".." {
+			return true
 		}
 	}
 	return false

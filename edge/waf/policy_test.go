@@ -62,6 +62,27 @@ func TestProblemsNameTheEntryThatIsWrong(t *testing.T) {
 	}
 }
 
+func TestAnExclusionDoesNotReachWhereAPathClimbsOutOfIt(t *testing.T) {
+	rules, problems := compile(t, `{"exclusions":[{"path":"/form/","rules":[942100],"reason":"r","owner":"o","expires":"2027-03-31"}]}`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for path, block := range map[string]bool{
+		"/form/":                      false,
+		"/form/a..b/...":              false,
+		"/form/../admin":              true,
+		"/form/x/../../admin":         true,
+		"/form/..;jsessionid=1/admin": true,
+		`/form/..\admin`:              true,
+		"/form/..":                    true,
+	} {
+		matches := []Match{{ID: 942100, Paranoia: 1, Score: 5, Var: "ARGS:q"}}
+		if d := rules.Decide(path, matches, today); d.Block != block {
+			t.Errorf("%s: block %v, want %v", path, d.Block, block)
+		}
+	}
+}
+
 func TestExclusionsHoldWhereTheySayAndEndByThemselves(t *testing.T) {
 	rules, problems := compile(t, `{"exclusions":[
 		{"path":"/form/","rules":[942100],"parameter":"Comment","reason":"r","owner":"o","expires":"2026-11-30"},
