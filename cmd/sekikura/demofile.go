@@ -71,7 +71,8 @@ func (d *demoFile) write(file string) error {
 	return writeFile(file, append(text, '\n'), 0o600)
 }
 
-// writeFile replaces file whole: after a crash the old or the new one is there.
+// writeFile replaces file whole: after a crash the old or the new one is there,
+// and once it has returned the new one.
 func writeFile(file string, text []byte, mode os.FileMode) error {
 	next, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
 	if err != nil {
@@ -85,7 +86,14 @@ func writeFile(file string, text []byte, mode os.FileMode) error {
 	if err := errors.Join(err, next.Close()); err != nil {
 		return err
 	}
-	return os.Rename(next.Name(), file)
+	if err := os.Rename(next.Name(), file); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close()) // the name is as durable as the bytes
 }
 
 // demoTokens is what the control role leaves for demo.json: the API token of each

@@ -148,7 +148,7 @@ func (c *Client) ask(ctx context.Context, web *http.Client) (*Set, error) {
 }
 
 // keep writes set beside File and renames it, so that a crash leaves the old or
-// the new one, never half of it.
+// the new one, never half of it; once it has returned, the new one.
 func (c *Client) keep(set *Set) error {
 	text, err := json.Marshal(set)
 	if err != nil {
@@ -166,5 +166,12 @@ func (c *Client) keep(set *Set) error {
 	if err := errors.Join(err, next.Close()); err != nil {
 		return err
 	}
-	return os.Rename(next.Name(), c.File)
+	if err := os.Rename(next.Name(), c.File); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(c.File))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
