@@ -112,7 +112,7 @@ func (c *conn) Close() error {
 		if c.gate != nil && c.gate.refused.Load() != nil {
 			c.linger()
 		}
-		c.service.conns.leave(c.client.Addr().String())
+		c.service.conns.leave(sourceOf(c.client.Addr()))
 	})
 	return c.Conn.Close()
 }
@@ -154,7 +154,7 @@ func (v *service) accept(ctx context.Context, l net.Listener, secure bool, h1, h
 		pause = 0
 		client := addrPort(nc.RemoteAddr())
 		c := &conn{Conn: nc, service: v, client: client}
-		if why := v.conns.enter(client.Addr().String(), v.Limits.PerSource, v.Limits.Connections); why != "" {
+		if why := v.conns.enter(sourceOf(client.Addr()), v.Limits.PerSource, v.Limits.Connections); why != "" {
 			v.refusedByProtocol(c, 0, "connections_"+why)
 			_ = nc.Close()
 			continue

@@ -1,6 +1,21 @@
 package site
 
-import "sync"
+import (
+	"net/netip"
+	"sync"
+)
+
+// sourceOf is whose share of a limit a client's address uses. One subscriber of
+// IPv6 has a whole /64 (RFC 6177), and could come from a new address each time.
+func sourceOf(client netip.Addr) string {
+	client = client.Unmap()
+	if client.Is6() {
+		if p, err := client.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return client.String()
+}
 
 // counters bounds how many things go on at one time, in all and by key.
 type counters struct {

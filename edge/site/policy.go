@@ -20,7 +20,7 @@ import (
 type Policy struct {
 	Sites []Site `json:"sites"`
 	// MaxConcurrent and MaxConcurrentPerSource bound the requests that are
-	// answered at one time for the body, and for one client address of it.
+	// answered at one time for the body, and for one client address (IPv6: /64) of it.
 	MaxConcurrent          int `json:"max_concurrent"`
 	MaxConcurrentPerSource int `json:"max_concurrent_per_source"`
 }

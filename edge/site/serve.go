@@ -103,7 +103,7 @@ func (v *service) answer(x *exchange) {
 		v.refuse(x, http.StatusBadRequest, reason)
 		return
 	}
-	source := string(x.tenant.ID) + " " + x.client.Addr().String()
+	source := string(x.tenant.ID) + " " + sourceOf(x.client.Addr())
 	if why := v.enter(x, source); why != "" {
 		x.out.Header().Set("Retry-After", "10")
 		v.refuse(x, http.StatusServiceUnavailable, "busy_"+why)

@@ -117,7 +117,7 @@ type Limits struct {
 	MinRate       int           // bytes a second of a body after Stall: 256
 	HeadBytes     int           // of one request head: 32 KiB
 	Connections   int           // at one time: 20,000
-	PerSource     int           // connections of one address: 512
+	PerSource     int           // connections of one address, or one IPv6 /64: 512
 	Drain         time.Duration // for requests under way when Run ends: 10 s
 	BlockJournal  time.Duration // that a block page waits for its event: 500 ms
 	EventsWaiting int           // for the journal: 16,384
