@@ -1,12 +1,15 @@
 package role
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // State is where a group is in its life.
@@ -82,21 +85,46 @@ func ReadStatus(file string) (Status, error) {
 	return s, nil
 }
 
-// write replaces file as a whole, so that a reader never sees half of it.
+// statusRoom is what the file takes on disk, at least and in steps: spaces behind
+// the JSON keep room to write over it when the disk is full.
+const statusRoom = 8 << 10
+
+// write replaces file as a whole, so that a reader never sees half of it. On a
+// disk that is full it writes over the old text instead: what is down now matters
+// more than a reader that has to look twice.
 func (s Status) write(file string) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
+	text = append(text, bytes.Repeat([]byte{' '}, statusRoom-1-len(text)%statusRoom)...)
+	text = append(text, '\n')
+	err = replaceFile(file, text)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return overwrite(file, text)
+	}
+	return err
+}
+
+func replaceFile(file string, text []byte) error {
 	next, err := os.CreateTemp(filepath.Dir(file), ".status-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(next.Name()) //nolint:errcheck // gone after the rename
-	_, err = next.Write(append(text, '\n'))
+	_, err = next.Write(text)
 	// The portal reads it under another account; there is no secret in it.
 	if err := errors.Join(err, next.Chmod(0o644), next.Close()); err != nil {
 		return err
 	}
 	return os.Rename(next.Name(), file)
+}
+
+func overwrite(file string, text []byte) error {
+	old, err := os.OpenFile(file, os.O_WRONLY, 0) //nolint:gosec // our own file
+	if err != nil {
+		return err
+	}
+	_, err = old.WriteAt(text, 0)
+	return errors.Join(err, old.Truncate(int64(len(text))), old.Close())
 }

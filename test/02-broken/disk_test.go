@@ -103,10 +103,38 @@ func TestAFullDiskUnderLoadLosesNothing(t *testing.T) {
 			return err == nil && status == http.StatusServiceUnavailable && strings.Contains(text, "disk")
 		})
 	}
+	i.Await("the portal shows that the log store and the bus cannot do their work", func() bool {
+		down := parts(i)
+		return down["logs"] == "down" && down["bus"] == "down" && down["edge"] == "up"
+	})
 	small.free()
 	i.AwaitReady()
+	i.Await("the portal shows that everything is up again", func() bool {
+		for _, state := range parts(i) {
+			if state != "up" {
+				return false
+			}
+		}
+		return true
+	})
 	i.ExactlyOnce(i.Token, append(append(end(), before...), during...))
 	i.Must(http.StatusOK, http.MethodPut, i.Token, "/tenants/"+harness.Body+"/policies/waf", map[string]any{
 		"body": map[string]string{"action": "detect"}, "change": map[string]string{"reference": "令8-0004"},
 	}, nil, "If-Match", `"override-0"`)
+}
+
+// parts is what the portal shows of the machine's parts: their states by group.
+func parts(i *harness.Installation) map[string]string {
+	var shown struct {
+		Parts []struct{ Group, State string }
+	}
+	status, err := i.Ask(i.Token, "/status", &shown)
+	if err != nil || status != http.StatusOK {
+		return map[string]string{"portal": "down"}
+	}
+	states := make(map[string]string)
+	for _, p := range shown.Parts {
+		states[p.Group] = p.State
+	}
+	return states
 }
