@@ -237,7 +237,7 @@ func restoreBody(ctx context.Context, m *machine, identity string, number int64,
 	defer blobs.Close() //nolint:errcheck // every entry is committed
 	r.Progress = teller(out)
 	r.Targets = []backup.Target{
-		&backup.ControlBody{DB: db, Schemas: schemas(), Heads: heads, Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}},
+		&backup.ControlBody{DB: db, Schemas: schemas(), Heads: heads, Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}, Standing: tenants.Standing},
 		&backup.LogsInto{Client: copies.Logs.patient()},
 		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
 	}

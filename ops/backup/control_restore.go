@@ -193,6 +193,9 @@ type ControlBody struct {
 	// Topics are touched, so that those who read the rows (such as the pushing of
 	// policies) look again.
 	Topics []string
+	// Standing, when set, refuses rows that contradict other bodies' as those stand
+	// now, such as a host name that has moved since; then nothing is replaced.
+	Standing func(context.Context, *store.Tx) error
 }
 
 // Name implements [Target].
@@ -232,6 +235,11 @@ func (c *ControlBody) Restore(ctx context.Context, s Slice, r io.Reader) (int64,
 		})
 		if err != nil {
 			return err
+		}
+		if c.Standing != nil {
+			if err := c.Standing(ctx, tx); err != nil {
+				return err
+			}
 		}
 		tx.Audit(store.Audit{Action: "backup.restore", Object: string(s.Tenant), Reason: c.Reason})
 		for _, topic := range c.Topics {

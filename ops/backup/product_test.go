@@ -303,6 +303,12 @@ func TestOneBodyIsPutBackIntoARunningProduct(t *testing.T) {
 			&LogsInto{Client: running}, &ObjectsInto{Store: p.objects},
 		},
 	}
+	control := r.Targets[0].(*ControlBody)
+	control.Standing = func(context.Context, *store.Tx) error { return errors.New("its host is another body's now") }
+	if report, err := r.Run(t.Context(), m); err != nil || report.OK || len(things(t, p.db, village)) != 0 {
+		t.Fatalf("rows that contradict another body's: OK %v, %v, and the rows are %q; want a problem and nothing replaced", report.OK, err, things(t, p.db, village))
+	}
+	control.Standing = nil
 	for round := range 2 { // a second time changes nothing
 		report, err := r.Run(t.Context(), m)
 		if err != nil || !report.OK {

@@ -129,7 +129,7 @@ func (r *Register) Put(ctx context.Context, actor store.Actor, t tenant.Tenant, 
 	}
 	err = r.DB.Change(ctx, t.ID, actor, func(tx *store.Tx) error {
 		var before json.RawMessage
-		was, err := r.others(ctx, tx, t)
+		was, err := others(ctx, tx, t)
 		if err != nil {
 			return err
 		}
@@ -158,8 +158,21 @@ func (r *Register) Put(ctx context.Context, actor store.Actor, t tenant.Tenant, 
 	return expected + 1, nil
 }
 
+// Standing refuses, within a change, what the change's own body claims of other
+// bodies' as its entry stands there now: for rows that came another way than by
+// Put, such as out of a backup. A directory with two owners of one thing could
+// not be loaded, for any body.
+func Standing(ctx context.Context, tx *store.Tx) error {
+	own, err := store.All(ctx, tx, oneBody, scan)
+	if err != nil || len(own) == 0 {
+		return err
+	}
+	_, err = others(ctx, tx, own[0].Tenant)
+	return err
+}
+
 // others compares t with every other body and returns t's own entry, if any.
-func (r *Register) others(ctx context.Context, tx *store.Tx, t tenant.Tenant) (*Entry, error) {
+func others(ctx context.Context, tx *store.Tx, t tenant.Tenant) (*Entry, error) {
 	var own *Entry
 	var problems []policy.Problem
 	operator, under := t.Operator == t.ID, tenant.ID("")

@@ -2,6 +2,7 @@ package tenants_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"path/filepath"
@@ -35,6 +36,7 @@ func TestBodies(t *testing.T) {
 		{"what two bodies would own is refused and names both", whatTwoBodiesWouldOwnIsRefusedAndNamesBoth},
 		{"a body that is wrong is refused by field", aBodyThatIsWrongIsRefusedByField},
 		{"an operator comes first and goes last", anOperatorComesFirstAndGoesLast},
+		{"an entry from elsewhere may not claim what another has by now", anEntryFromElsewhereMayNotClaimWhatAnotherHasByNow},
 		{"the directory follows the register", theDirectoryFollowsTheRegister},
 		{"two who claim the same at once do not both get it", twoWhoClaimTheSameAtOnceDoNotBothGetIt},
 	}
@@ -287,5 +289,43 @@ func twoWhoClaimTheSameAtOnceDoNotBothGetIt(t *testing.T, r *tenants.Register) {
 	first, second := <-results, <-results
 	if (first == nil) == (second == nil) {
 		t.Errorf("two claims of one host end with %v and %v, want one refusal", first, second)
+	}
+}
+
+func anEntryFromElsewhereMayNotClaimWhatAnotherHasByNow(t *testing.T, r *tenants.Register) {
+	for _, id := range []tenant.ID{sakura, wakaba, hanami} {
+		if _, err := r.Put(t.Context(), operator, body(id), 0, "令8-0001"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore := func(entry tenant.Tenant) error { // as a backup's rows come back
+		document, err := json.Marshal(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.DB.Change(t.Context(), wakaba, store.System("restore"), func(tx *store.Tx) error {
+			if _, err := tx.Update(t.Context(), store.Update{Table: store.Bodies, Set: []string{"document"}, Where: "TRUE"}, document); err != nil {
+				return err
+			}
+			return tenants.Standing(t.Context(), tx)
+		})
+	}
+	old := body(wakaba)
+	old.Hosts = body(hanami).Hosts // 花見市 took them over since
+	var refused policy.Refusal
+	if err := restore(old); !errors.As(err, &refused) || refused[0].Code != "taken" {
+		t.Errorf("an entry that claims another's host: %v, want it taken", err)
+	}
+	old = body(wakaba)
+	old.Name = "旧若葉村"
+	if err := restore(old); err != nil {
+		t.Errorf("an entry that claims nothing of another's: %v", err)
+	}
+	directory := new(tenant.Directory)
+	if _, err := r.Load(t.Context(), directory); err != nil {
+		t.Fatalf("the directory cannot be loaded any more: %v", err)
+	}
+	if got, _ := directory.Get(wakaba); got.Name != "旧若葉村" || !slices.Equal(got.Hosts, body(wakaba).Hosts) {
+		t.Errorf("the body is %+v", got)
 	}
 }
