@@ -122,13 +122,14 @@ func TestKillingTheSupervisorEndsEveryGroupButTheSurvivor(t *testing.T) {
 		Groups: []planned{
 			{Name: "edge", Sockets: onTCP},
 			{Name: "watchdog", Survives: true},
+			{Name: moved},
 		},
 	}
 	first := supervise(t, dir, plan, 0)
-	both := func(st Status) bool {
-		return len(st.Groups) == 2 && st.Groups[0].State == Ready && st.Groups[1].State == Ready
+	all := func(st Status) bool {
+		return len(st.Groups) == 3 && st.Groups[0].State == Ready && st.Groups[1].State == Ready && st.Groups[2].State == Ready
 	}
-	before := first.until(t, both)
+	before := first.until(t, all)
 	edge, dog := before.Groups[0], before.Groups[1]
 	if err := first.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -137,12 +138,15 @@ func TestKillingTheSupervisorEndsEveryGroupButTheSurvivor(t *testing.T) {
 	if !gone(edge.PID, edge.Birth) {
 		t.Errorf("group edge, process %d, lives without its supervisor", edge.PID)
 	}
+	if other := before.Groups[2]; !gone(other.PID, other.Birth) {
+		t.Errorf("group %s, process %d, lives without its supervisor", moved, other.PID)
+	}
 	if birth(dog.PID) != dog.Birth || zombie(dog.PID) {
 		t.Errorf("the watchdog died with the supervisor")
 	}
 	// The next supervisor takes its place, and there is one watchdog again.
 	second := supervise(t, dir, plan, 0)
-	after := second.until(t, func(st Status) bool { return st.PID == second.cmd.Process.Pid && both(st) })
+	after := second.until(t, func(st Status) bool { return st.PID == second.cmd.Process.Pid && all(st) })
 	if !gone(dog.PID, dog.Birth) {
 		t.Errorf("the old watchdog %d runs beside the new one %d", dog.PID, after.Groups[1].PID)
 		unix.Kill(dog.PID, unix.SIGKILL)

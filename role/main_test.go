@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,12 @@ func TestMain(m *testing.M) {
 		var err error
 		switch os.Args[1] {
 		case "role":
-			err = playChild(os.Args[2])
+			play := func() error { return playChild(os.Args[2]) }
+			if os.Args[2] == moved {
+				err = offLeader(play)
+			} else {
+				err = play()
+			}
 		case "supervise":
 			err = playSupervisor(os.Args[2])
 		default:
@@ -38,6 +44,24 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// moved is the group whose process enters its sandbox from another thread than
+// the one that was forked, as the scheduler may have it with any group.
+const moved = "moved"
+
+// offLeader runs fn on a thread that is not the process's first.
+func offLeader(fn func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			done <- offLeader(fn) // while this one holds the first thread
+			return
+		}
+		done <- fn()
+	}()
+	return <-done
 }
 
 // orders are the settings of a test's child.
