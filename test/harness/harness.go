@@ -28,7 +28,7 @@ var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals 
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/", "github.com/sekikura/sekikura/cmd/...")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/", "github.com/sekikura/sekikura/cmd/...") //nolint:gosec // a folder of our own
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the product: %w\n%s", err, out)
 	}
