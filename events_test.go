@@ -93,13 +93,13 @@ func TestEventsAreDocumentedAndDocumentedEventsAreThere(t *testing.T) {
 }
 
 // isWritten tells whether code has word as a string, or as two that it joins:
-// kind + "_requested".
+// kind + "_requested", or "busy_" + why.
 func isWritten(word string, written map[string]bool) bool {
 	if written[word] {
 		return true
 	}
 	for i, c := range word {
-		if c == '_' && written[word[:i]] && written[word[i:]] {
+		if c == '_' && (written[word[:i]] && written[word[i:]] || written[word[:i+1]] && written[word[i+1:]]) {
 			return true
 		}
 	}
@@ -119,6 +119,9 @@ func checkEvents(t *testing.T, file string, source *ast.File, documented eventWo
 				written[text] = true
 			}
 		case *ast.CompositeLit:
+			if isIdent(n.Type, "refusal") {
+				checkReasons(t, file, n.Elts, documented)
+			}
 			if !isSelector(n.Type, "event", "Event") {
 				return true
 			}
@@ -139,6 +142,9 @@ func checkEvents(t *testing.T, file string, source *ast.File, documented eventWo
 				}
 			}
 		case *ast.CallExpr:
+			if refuses(n.Fun) {
+				checkReasons(t, file, n.Args, documented)
+			}
 			call, ok := n.Fun.(*ast.SelectorExpr)
 			if !ok || len(n.Args) == 0 {
 				return true
@@ -161,6 +167,25 @@ func checkEvents(t *testing.T, file string, source *ast.File, documented eventWo
 		if !measures && !documented.fields[field] {
 			t.Errorf("%s writes the field %s, which docs/events.md does not describe", file, field)
 		}
+	}
+}
+
+// refuses tells whether a call of fun refuses a request, with the reason last.
+func refuses(fun ast.Expr) bool {
+	name := fun
+	if selector, ok := fun.(*ast.SelectorExpr); ok {
+		name = selector.Sel
+	}
+	return slices.ContainsFunc([]string{"bad", "refuse", "refusePlain", "refusedByProtocol"}, func(s string) bool { return isIdent(name, s) })
+}
+
+// checkReasons complains of a reason that documented does not know.
+func checkReasons(t *testing.T, file string, args []ast.Expr, documented eventWords) {
+	if len(args) == 0 || !strings.HasPrefix(filepath.ToSlash(file), "edge/site/") {
+		return
+	}
+	if text, ok := literal(args[len(args)-1]); ok && !documented.reasons[text] {
+		t.Errorf("%s refuses a request for the reason %s, which docs/events.md does not describe", file, text)
 	}
 }
 
