@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -195,6 +196,7 @@ type work struct {
 	events event.Journal
 	log    *slog.Logger
 	jobs   *backup.Jobs
+	seen   lastSeen
 }
 
 func newWork(c *copies, db *store.DB, bodies *tenant.Directory, events event.Journal, log *slog.Logger) *work {
@@ -205,7 +207,8 @@ func newWork(c *copies, db *store.DB, bodies *tenant.Directory, events event.Jou
 
 // Run does the jobs until ctx ends.
 func (w *work) Run(ctx context.Context) error {
-	if err := errors.Join(os.MkdirAll(w.place("scratch"), 0o700), w.writeMachine()); err != nil {
+	// What a killed process left there is a copy of the control store in the clear.
+	if err := errors.Join(os.RemoveAll(w.place("scratch")), os.MkdirAll(w.place("scratch"), 0o700), w.writeMachine()); err != nil {
 		return err
 	}
 	if err := w.jobs.Recover(ctx); err != nil {
@@ -309,13 +312,13 @@ func (c *copies) targets(ctx context.Context, dir, logDir string) ([]backup.Targ
 		return nil, nil, errors.Join(err, blobs.Close())
 	}
 	return []backup.Target{
-		control,
-		&backup.LogsInto{Client: found},
-		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
-		&backup.SettingsInto{Dir: filepath.Join(dir, "settings"), Key: &sealing},
-	}, func() error {
-		return errors.Join(control.Close(), stop(), blobs.Close())
-	}, nil
+			control,
+			&backup.LogsInto{Client: found},
+			&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
+			&backup.SettingsInto{Dir: filepath.Join(dir, "settings"), Key: &sealing},
+		}, func() error {
+			return errors.Join(control.Close(), stop(), blobs.Close())
+		}, nil
 }
 
 // List implements the portal's backups.Jobs.
@@ -365,8 +368,35 @@ func (w *work) Job(ctx context.Context, id string) (backups.Job, error) {
 	}, err
 }
 
-// last is the newest backup, for the first page.
+// How old the answer of last may be, and how long it may take.
+const (
+	lastFor    = time.Minute
+	lastWithin = 5 * time.Second
+)
+
+// lastSeen remembers the answer of last.
+type lastSeen struct {
+	mu     sync.Mutex // guards the rest, and lets one ask at a time
+	at     time.Time
+	backup home.Backup
+	err    error
+}
+
+// last is the newest backup, for the first page. Every view of that page asks,
+// and the place may be far away or gone: the answer is up to a minute old.
 func (w *work) last(ctx context.Context) (home.Backup, error) {
+	w.seen.mu.Lock()
+	defer w.seen.mu.Unlock()
+	if now := time.Now(); now.Sub(w.seen.at) >= lastFor {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWithin)
+		defer cancel()
+		w.seen.backup, w.seen.err = w.newest(bounded)
+		w.seen.at = now
+	}
+	return w.seen.backup, w.seen.err
+}
+
+func (w *work) newest(ctx context.Context) (home.Backup, error) {
 	from, err := w.bucket(ctx)
 	if err != nil {
 		return home.Backup{}, err
