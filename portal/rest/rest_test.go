@@ -2,9 +2,14 @@ package rest
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sekikura/sekikura/store"
 )
 
 func TestCheckJSONRefusesWhatTwoReadersCouldReadDifferently(t *testing.T) {
@@ -68,6 +73,23 @@ func TestWhatTheValidatorSaysBecomesAPathAndACode(t *testing.T) {
 		got := field(&huma.ErrorDetail{Location: tt.location, Message: tt.message})
 		if got.Path != tt.path || got.Code != tt.code {
 			t.Errorf("%s: %s is %s %s, want %s %s", tt.location, tt.message, got.Path, got.Code, tt.path, tt.code)
+		}
+	}
+}
+
+func TestAStoreThatIsAwayIsNoFaultOfOurs(t *testing.T) {
+	for _, tt := range []struct {
+		cause  error
+		status int
+		code   string
+		after  string
+	}{
+		{fmt.Errorf("reading account: %w", store.ErrAway), http.StatusServiceUnavailable, "store_unavailable", "5"},
+		{errors.New("a broken thing"), http.StatusInternalServerError, "internal", ""},
+	} {
+		p := Failed(tt.cause)
+		if p.Status != tt.status || p.Code != tt.code || p.GetHeaders().Get("Retry-After") != tt.after || !errors.Is(p, tt.cause) {
+			t.Errorf("Failed(%v) = %d %s, Retry-After %q, want %d %s %q", tt.cause, p.Status, p.Code, p.GetHeaders().Get("Retry-After"), tt.status, tt.code, tt.after)
 		}
 	}
 }
