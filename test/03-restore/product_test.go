@@ -225,38 +225,42 @@ func (p *product) rows() map[string][]string {
 	defer db.Close() //nolint:errcheck // only read
 	all := make(map[string][]string)
 	for _, table := range p.column(db, `SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%tenant%'`) {
-		rows, err := db.QueryContext(p.t.Context(), `SELECT * FROM "`+table+`"`)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		names, err := rows.Columns()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		owner := slices.Index(names, "tenant")
-		for rows.Next() && owner >= 0 {
-			values := make([]any, len(names))
-			into := make([]any, len(names))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			if err := rows.Scan(into...); err != nil {
-				p.t.Fatal(err)
-			}
-			id := fmt.Sprint(values[owner])
-			all[id] = append(all[id], fmt.Sprintf("%s %v", table, values))
-		}
-		if err := rows.Err(); err != nil {
-			p.t.Fatal(err)
-		}
-		if err := rows.Close(); err != nil {
-			p.t.Fatal(err)
-		}
+		p.table(db, table, all)
 	}
 	for id := range maps.Keys(all) {
 		slices.Sort(all[id])
 	}
 	return all
+}
+
+// table adds a table's rows to those of their bodies.
+func (p *product) table(db *sql.DB, table string, all map[string][]string) {
+	p.t.Helper()
+	rows, err := db.QueryContext(p.t.Context(), `SELECT * FROM "`+table+`"`)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	names, err := rows.Columns()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	owner := slices.Index(names, "tenant")
+	for rows.Next() && owner >= 0 {
+		values := make([]any, len(names))
+		into := make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			p.t.Fatal(err)
+		}
+		id := fmt.Sprint(values[owner])
+		all[id] = append(all[id], fmt.Sprintf("%s %v", table, values))
+	}
+	if err := rows.Err(); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *product) column(db *sql.DB, query string) []string {
