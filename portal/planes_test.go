@@ -464,6 +464,32 @@ func TestTheOperatorSeesWhereNothingIsStopped(t *testing.T) {
 	}
 }
 
+// outgrown is a service whose stored policies this program cannot read any more.
+type outgrown struct{ policy.Kind }
+
+func (outgrown) Explain(*policy.Document, *policy.Document) (policy.Effective, []policy.Problem) {
+	return policy.Effective{}, []policy.Problem{policy.At("schema").Is("unknown_schema", 2, 1)}
+}
+
+func TestAPolicyThatCannotBeReadIsNotCalledSafe(t *testing.T) {
+	w := newWorld(t)
+	admin, operator := w.token(wakaba, access.TenantAdmin), w.token(sakura, access.Operator)
+	for i, k := range w.server.Documents.Kinds {
+		if k.Service() == "waf" {
+			w.server.Documents.Kinds[i] = outgrown{k}
+		}
+	}
+	h := into[home.Home](t, w.do(call{method: http.MethodGet, path: "/home", token: admin}))
+	if h.Answer != "unknown" || h.ReasonCode != "web_policy_unknown" {
+		t.Errorf("the body's page says %s because %s, want unknown", h.Answer, h.ReasonCode)
+	}
+	for _, b := range into[home.Home](t, w.do(call{method: http.MethodGet, path: "/home", token: operator})).Bodies {
+		if b.Tenant == wakaba && b.State != "unknown" {
+			t.Errorf("the operator's page says %s because %s, want unknown", b.State, b.ReasonCode)
+		}
+	}
+}
+
 func TestAuditPagesHoldTogetherAndTheChainVerifies(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()

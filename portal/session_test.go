@@ -181,6 +181,7 @@ func TestTheFirstPasswordMustBeChangedBeforeAnythingElse(t *testing.T) {
 		"short":                  "/new too_short",
 		"taro-and-more-1x":       "/new holds_login",
 		"aaaaaaaaaaaaaaaa":       "/new too_simple",
+		"Passwordpassword":       "/new too_simple",
 		"12345678901234":         "/new too_simple",
 		strings.Repeat("長", 100): "/new too_long",
 		first:                    "/new same_as_old",

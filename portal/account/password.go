@@ -143,9 +143,14 @@ func checkPassword(password, login string) error {
 	return nil
 }
 
-// tooSimple finds passwords of few different characters, and runs such as
-// 123456789012: what length alone lets through.
+// tooSimple finds passwords of few different characters, runs such as
+// 123456789012, and one short word said again and again: what length alone lets
+// through.
 func tooSimple(password string) bool {
+	lower := strings.ToLower(password)
+	if strings.Contains((lower + lower)[1:2*len(lower)-1], lower) {
+		return true
+	}
 	different := map[rune]bool{}
 	runs, last := 0, rune(0)
 	for _, c := range password {

@@ -141,6 +141,8 @@ func (a *API) web(ctx context.Context, t tenant.Tenant, now time.Time) Service {
 	switch {
 	case r.failed > 0 && r.served == 0:
 		s.State, s.TextCode, s.Args = "act", "web_origin_down", []any{r.failed}
+	case mode == "":
+		s.State, s.TextCode = "unknown", "web_policy_unknown"
 	case mode == policy.Off:
 		s.State, s.TextCode = "watch", "web_off"
 	case mode == policy.Other:
@@ -155,18 +157,20 @@ func (a *API) web(ctx context.Context, t tenant.Tenant, now time.Time) Service {
 	return s
 }
 
-// waf is what a body decided about its web application firewall; action is ""
-// where it cannot be read.
+// waf is what a body decided about its web application firewall; both are ""
+// where that cannot be read, or does not compile any more and the edge goes on
+// with what it had.
 func (a *API) waf(ctx context.Context, id tenant.ID) (policy.Mode, string) {
 	effective, problems, err := a.Documents.Explain(ctx, id, "waf")
 	if err != nil || problems != nil {
-		return policy.Ours, ""
+		a.Log.Warn("reading a policy for the home page", "tenant", id, "problems", problems, "error", err)
+		return "", ""
 	}
 	var body struct {
 		Action string `json:"action"`
 	}
 	if err := json.Unmarshal(effective.Body, &body); err != nil {
-		return effective.Mode, ""
+		return "", ""
 	}
 	return effective.Mode, body.Action
 }
@@ -278,6 +282,8 @@ func (a *API) operator(ctx context.Context) (*rest.Body[Home], error) {
 			b.State, b.ReasonCode = "unknown", "logs_unavailable"
 		case r.failed > 0 && r.served == 0:
 			b.State, b.ReasonCode, b.Args = "act", "web_origin_down", []any{r.failed}
+		case mode == "":
+			b.State, b.ReasonCode = "unknown", "web_policy_unknown"
 		case mode == policy.Off:
 			b.State, b.ReasonCode = "watch", "web_off"
 		case mode == policy.Other:

@@ -83,7 +83,7 @@ func (a *API) numbers(ctx context.Context, scope logs.Scope, key string, now tim
 	}
 	out := []Number{
 		{ID: "web_attacks", Value: blocked, Href: "/events?since=24h&service=waf&action=request_blocked"},
-		{ID: "web_requests", Value: requests, Href: "/events?since=24h&service=site"},
+		{ID: "web_requests", Value: requests, Href: "/events?since=24h&only=service%3Dsite&only=service%3Dwaf"},
 	}
 	first, err := a.began.of(ctx, a, scope, key, now)
 	if err != nil {

@@ -259,7 +259,7 @@ export function world() {
         value: t ? day(t).length * 31 : 22_140_000,
         usual: t ? null : { low: 20_500_000, high: 24_000_000 },
         usual_days_left: t ? 4 : 0,
-        href: '/events?since=24h&service=site',
+        href: '/events?since=24h&only=service%3Dsite&only=service%3Dwaf',
       },
     ]
     const at = new Date().toISOString()

@@ -5,7 +5,8 @@ import { Icon } from '../part/Icon'
 import { useRouter } from '../route/router'
 import { useText } from '../text/text'
 
-const reference = /^[A-Z]{2}-[0-9A-Z]{4}-[0-9A-Z]{4}$/i
+// As it is heard over the telephone: any case, with or without its hyphens.
+const reference = /^([A-Z]{2})[- ]?([0-9A-Z]{4})[- ]?([0-9A-Z]{4})$/
 
 /** Finds a body by name or code, an event by its reference number, or anything else in the events. */
 export function FindBox() {
@@ -15,8 +16,9 @@ export function FindBox() {
   const find = async () => {
     const what = words.trim()
     if (!what) return
-    if (reference.test(what)) {
-      go(`/references/${encodeURIComponent(what.toUpperCase())}`)
+    const number = reference.exec(what.normalize('NFKC').toUpperCase())
+    if (number) {
+      go(`/references/${number.slice(1).join('-')}`)
       return
     }
     const found = await api.get<Page<Tenant>>(`/tenants?q=${encodeURIComponent(what)}`).catch(() => null)
@@ -39,6 +41,7 @@ export function FindBox() {
         aria-label={t('find.label')}
         placeholder={t('find.hint')}
         value={words}
+        onFocus={(e) => e.target.select()}
         onChange={(e) => setWords(e.target.value)}
         className="control min-h-10 pr-10 pl-10 placeholder:text-ink-3"
       />

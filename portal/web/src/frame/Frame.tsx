@@ -12,7 +12,7 @@ import { Rail } from './Rail'
 import { roomsOf } from './rooms'
 
 /** The addresses of screens with three panes, which take the rail's words away. */
-const narrowRail = /^\/events(\/|$)|^\/bodies\/[^/]+\/policies\//
+const narrowRail = /^\/events(\/|$)|^\/references\/|^\/bodies\/[^/]+\/policies\/|^\/web\/policy\//
 
 const paneSelector = 'header, nav[data-pane], main, aside'
 

@@ -5,7 +5,7 @@ import { CopyButton } from './CopyButton'
 import { Sign } from './Sign'
 
 /** What failed, what to do, and the number to tell; what was typed stays where it is. */
-export function ErrorNote({ problem, what, onRetry }: { problem: Problem; what?: string; onRetry?: () => void }) {
+export function ErrorNote({ problem, what, onRetry }: { problem: Problem; what?: string; onRetry?: (() => void) | undefined }) {
   const { t, code } = useText()
   const other = problem.status === 0 ? 'problem.offline' : problem.status >= 500 ? 'problem.server' : 'problem.other'
   return (

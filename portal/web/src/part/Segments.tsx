@@ -20,7 +20,7 @@ interface Props {
 export function Segments({ label, value, segments, onChange, disabled = false, describedBy }: Props) {
   const name = useId()
   // Long labels stand below each other on a phone.
-  const long = segments.reduce((sum, s) => sum + s.label.length, 0) > 14
+  const long = segments.reduce((sum, s) => sum + s.label.length, 0) > 11
   return (
     <div
       role="radiogroup"
@@ -34,7 +34,7 @@ export function Segments({ label, value, segments, onChange, disabled = false, d
         return (
           <label
             key={s.value}
-            className={`relative flex min-h-11 items-center gap-1.5 px-4 not-last:border-edge ${long ? 'not-last:border-b md:not-last:border-r md:not-last:border-b-0 md:first:rounded-l-[7px] md:last:rounded-r-[7px] max-md:first:rounded-t-[7px] max-md:last:rounded-b-[7px]' : 'not-last:border-r first:rounded-l-[7px] last:rounded-r-[7px]'} has-focus-visible:z-10 has-focus-visible:outline-4 has-focus-visible:outline-offset-2 has-focus-visible:outline-black has-focus-visible:ring-2 has-focus-visible:ring-yellow-300 max-md:min-h-12 ${
+            className={`relative flex min-h-11 items-center gap-1.5 px-4 not-last:border-edge md:whitespace-nowrap ${long ? 'not-last:border-b md:not-last:border-r md:not-last:border-b-0 md:first:rounded-l-[7px] md:last:rounded-r-[7px] max-md:first:rounded-t-[7px] max-md:last:rounded-b-[7px]' : 'not-last:border-r first:rounded-l-[7px] last:rounded-r-[7px]'} has-focus-visible:z-10 has-focus-visible:outline-4 has-focus-visible:outline-offset-2 has-focus-visible:outline-black has-focus-visible:ring-2 has-focus-visible:ring-yellow-300 max-md:min-h-12 ${
               on
                 ? off
                   ? 'bg-solid-gray-700 font-700 text-white'

@@ -18,12 +18,14 @@ interface Props {
   numberAlways: boolean
   busy: boolean
   problem: Problem | undefined
+  /** Reads what somebody else wrote in the meantime; offered where that is the problem. */
+  onReload: () => void
   onClose: () => void
   onGo: (why: Why) => void
 }
 
 /** Asks for the change's number, or for an emergency whose approval follows. */
-export function ChangeDialog({ title, what, verb, approving, numberAlways, busy, problem, onClose, onGo }: Props) {
+export function ChangeDialog({ title, what, verb, approving, numberAlways, busy, problem, onReload, onClose, onGo }: Props) {
   const { t } = useText()
   const [kind, setKind] = useState('reference')
   const [reference, setReference] = useState('')
@@ -34,7 +36,13 @@ export function ChangeDialog({ title, what, verb, approving, numberAlways, busy,
   return (
     <Dialog title={title} open onClose={onClose}>
       <p>{what}</p>
-      {problem && <ErrorNote problem={problem} what={t('change.failed')} />}
+      {problem && (
+        <ErrorNote
+          problem={problem}
+          what={t('change.failed')}
+          onRetry={problem.status === 409 || problem.status === 412 ? onReload : undefined}
+        />
+      )}
       <form
         noValidate
         className="flex flex-col gap-5"

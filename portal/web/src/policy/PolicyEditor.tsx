@@ -255,6 +255,11 @@ export function PolicyEditor({ path, layer, load, fallback, body, service, field
           numberAlways={state.reference_mandatory}
           busy={busy}
           problem={problem}
+          onReload={() => {
+            setAsking(undefined)
+            setProblem(undefined)
+            load.reload()
+          }}
           onClose={() => {
             setAsking(undefined)
             setProblem(undefined)

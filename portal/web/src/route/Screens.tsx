@@ -4,6 +4,7 @@ import { NotBuilt } from '../screen/other/NotBuilt'
 import { NotFound } from '../screen/other/NotFound'
 import { useSession } from '../session/session'
 import { Skeleton } from '../part/Skeleton'
+import { Boundary } from './Boundary'
 import { match } from './match'
 import { useRouter } from './router'
 
@@ -76,7 +77,12 @@ export function Screens() {
   const { path } = useRouter()
   for (const [pattern, screen] of screens) {
     const found = match(pattern, path)
-    if (found) return <Suspense fallback={<Skeleton />}>{screen(found)}</Suspense>
+    if (found)
+      return (
+        <Boundary key={path}>
+          <Suspense fallback={<Skeleton />}>{screen(found)}</Suspense>
+        </Boundary>
+      )
   }
   return <NotFound />
 }

@@ -44,16 +44,17 @@ export function TokensScreen() {
                 rows={data.items}
                 rowKey={(x) => x.id}
                 columns={[
-                  { key: 'name', label: t('tokens.name'), cell: (x) => <span className="font-700 wrap-anywhere">{x.name}</span> },
+                  { key: 'name', label: t('tokens.name'), className: 'md:min-w-24', cell: (x) => <span className="font-700 wrap-anywhere">{x.name}</span> },
                   {
                     key: 'scopes',
                     label: t('tokens.scopes'),
                     cell: (x) => <span className="wrap-anywhere">{x.scopes.map((s) => t('scope.' + s)).join(', ')}</span>,
                   },
-                  { key: 'until', label: t('tokens.until'), cell: (x) => moment(x.expires_at, language) },
+                  { key: 'until', label: t('tokens.until'), className: 'md:whitespace-nowrap', cell: (x) => moment(x.expires_at, language) },
                   {
                     key: 'end',
                     label: t('tokens.act'),
+                    className: 'whitespace-nowrap',
                     cell: (x) => (
                       <Button small look="danger" aria-label={t('tokens.end_one', { name: x.name })} onClick={() => setEnding(x)}>
                         {t('tokens.end')}

@@ -3,6 +3,7 @@ import { CopyButton } from '../../part/CopyButton'
 import { KeyValues, type KeyValue } from '../../part/KeyValues'
 import type { EventRow } from '../../api/types'
 import { moment, size } from '../../text/format'
+import { useSession } from '../../session/session'
 import { useText } from '../../text/text'
 import { useBodyNames } from '../bodies/useBodyNames'
 import { Matches } from './Matches'
@@ -37,13 +38,14 @@ const first = [
   'user_agent.original',
   'policy.version',
 ]
-const hidden = new Set(['waf.matches', '_msg', '_stream', '_stream_id', 'event.id'])
+const hidden = new Set(['waf.matches', '_msg', '_stream', '_stream_id', 'event.id', 'organization.id'])
 const bytes = new Set(['http.request.body.bytes', 'http.response.body.bytes'])
 const codes: Record<string, string> = {
   service: 'place.',
   'event.action': 'action.event.',
   'event.outcome': 'outcome.',
   'rule.category': 'attack.',
+  'user.roles': 'role.',
 }
 
 interface Props {
@@ -56,6 +58,7 @@ interface Props {
 /** All that an event says, as rows of name and value. */
 export function EventFacts({ event, onNarrow, narrow = false }: Props) {
   const { t, name, language } = useText()
+  const { me } = useSession()
   const names = useBodyNames()
   const known = first.filter((f) => event[f])
   const rest = Object.keys(event)
@@ -63,8 +66,8 @@ export function EventFacts({ event, onNarrow, narrow = false }: Props) {
     .sort()
   const say = (field: string, value: string): string => {
     if (field === '_time' || field === 'event.created') return moment(value, language, 'milli')
-    if (field === 'tenant') return names?.get(value) ?? value
-    if (field === 'event.duration')
+    if (field === 'tenant') return names?.get(value) ?? (value === me.tenant.id ? me.tenant.name : value)
+    if (field === 'event.duration' || field === 'waf.duration')
       return t('event.milliseconds', { n: (Number(value) / 1e6).toLocaleString(language, { maximumFractionDigits: 1 }) })
     if (bytes.has(field)) return size(Number(value), language)
     const prefix = codes[field]

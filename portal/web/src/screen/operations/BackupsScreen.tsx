@@ -41,9 +41,11 @@ export function BackupsScreen() {
             <Button look="primary" icon="database" busy={busy} onClick={() => void start('/backups')}>
               {t('backup.run')}
             </Button>
-            <Button icon="undo" busy={busy} onClick={() => void start('/backups/drill')}>
-              {t('backup.drill')}
-            </Button>
+            {load.data && load.data.items.length > 0 && (
+              <Button icon="undo" busy={busy} onClick={() => void start('/backups/drill')}>
+                {t('backup.drill')}
+              </Button>
+            )}
           </>
         )
       }

@@ -14,6 +14,8 @@ export function SettingsScreen() {
     { key: 'body', href: own, seen: !wide && can('tenant.read') },
     { key: 'baseline', href: `${own}/policies/waf?layer=baseline`, seen: can('policy.baseline') },
     { key: 'people', href: own, seen: wide && can('user.read') },
+    // Whoever has no room of its own for it finds it here.
+    { key: 'audit', href: '/audit', seen: can('audit.read') && !me.rooms.includes('audit') },
     { key: 'account', href: '/account', seen: true },
     { key: 'tokens', href: '/account/tokens', seen: can('token.own') },
   ].filter((p) => p.seen)
