@@ -311,14 +311,13 @@ func (c *copies) targets(ctx context.Context, dir, logDir string) ([]backup.Targ
 	if err != nil {
 		return nil, nil, errors.Join(err, blobs.Close())
 	}
-	return []backup.Target{
-			control,
-			&backup.LogsInto{Client: found},
-			&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
-			&backup.SettingsInto{Dir: filepath.Join(dir, "settings"), Key: &sealing},
-		}, func() error {
-			return errors.Join(control.Close(), stop(), blobs.Close())
-		}, nil
+	into := []backup.Target{
+		control,
+		&backup.LogsInto{Client: found},
+		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
+		&backup.SettingsInto{Dir: filepath.Join(dir, "settings"), Key: &sealing},
+	}
+	return into, func() error { return errors.Join(control.Close(), stop(), blobs.Close()) }, nil
 }
 
 // List implements the portal's backups.Jobs.
