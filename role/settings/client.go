@@ -29,13 +29,14 @@ type Client struct {
 	Apply  func(*Set) ([]Refusal, error)
 	Log    *slog.Logger
 
-	have  atomic.Int64
+	have  atomic.Int64 // the last that came, whether it could be used or not
+	force atomic.Int64 // the last that could
 	alone atomic.Bool
 	last  *Set // in force; only Load and Run's goroutine use it
 }
 
 // Revision is the revision in force, 0 before the first.
-func (c *Client) Revision() int64 { return c.have.Load() }
+func (c *Client) Revision() int64 { return c.force.Load() }
 
 // Alone tells whether the control role did not answer the last question, so
 // that what is in force may be old.
@@ -78,7 +79,7 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		if err != nil {
 			if !c.alone.Swap(true) {
-				c.Log.Warn("the control role does not answer; the last good settings stay in force", "revision", c.have.Load(), "err", err)
+				c.Log.Warn("the control role does not answer; the last good settings stay in force", "revision", c.Revision(), "err", err)
 			}
 			select {
 			case <-ctx.Done():
@@ -119,6 +120,7 @@ func (c *Client) apply(set *Set) error {
 	}
 	c.last = set.keeping(c.last, refused)
 	c.have.Store(set.Revision)
+	c.force.Store(set.Revision)
 	return nil
 }
 

@@ -187,6 +187,21 @@ func TestAColdStartWithoutTheControlRoleUsesWhatWasInForce(t *testing.T) {
 	}
 }
 
+func TestSettingsThatCannotBeUsedAreNotInForce(t *testing.T) {
+	thief := says(1, "one")
+	thief.Tenants = append(thief.Tenants, tenant.Tenant{ID: "992011", Operator: "990001", Hosts: village.Hosts})
+	d := newDesk(thief)
+	_, applied, client, _ := follow(t, serve(t, d), filepath.Join(t.TempDir(), "last.json"))
+	<-applied
+	if got := client.Revision(); got != 0 {
+		t.Errorf("revision %d is in force, want none: a data plane would call itself ready", got)
+	}
+	d.put(says(2, "two"), nil)
+	if got := <-applied; got != 2 {
+		t.Fatalf("applied revision %d, want 2", got)
+	}
+}
+
 func TestASpoiledFileIsAnErrorAndChangesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "last.json")
 	for _, text := range []string{"", "{", `{"revision":"x"}`, `{"revision":1,"tenants":[{"id":"123456"}]}`} {
