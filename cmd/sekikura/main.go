@@ -2,7 +2,7 @@
 // tools of the people who run it.
 //
 // This folder is the composition root and the map of the product: serve.go says
-// which groups of roles run, and one file a plane (control.go, events.go,
+// which groups of roles run, and one file a group (control.go, bus.go, logs.go,
 // edge.go) builds its services and hands each its neighbours. Whatever is not
 // wired here does not run.
 package main

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sekikura/sekikura/portal/access"
+	"github.com/sekikura/sekikura/store"
 )
 
 func TestAPasswordMatchesItsHashAlone(t *testing.T) {
@@ -179,5 +182,21 @@ func TestTheLimitersMemoryIsBounded(t *testing.T) {
 	}
 	if n := len(l.seen); n > maxKeys {
 		t.Errorf("it remembers %d, want at most %d", n, maxKeys)
+	}
+}
+
+// Who is called "system:…" passes for a machine in the store, without audit.
+func TestNobodyIsCalledLikeTheSystem(t *testing.T) {
+	for login, ok := range map[string]bool{
+		"sato": true, "sato.m@vill-wakaba": true,
+		"system:portal": false, "system:": false, "System:portal": false, "Sato": false, "佐藤": false, "a b": false, "ab": false, "": false,
+	} {
+		a := Account{Login: login, Name: "佐藤", Role: access.TenantStaff}
+		if err := a.check(false, time.Now()); (err == nil) != ok {
+			t.Errorf("login %q: %v, want it taken: %v", login, err, ok)
+		}
+		if ok && (store.Actor{Account: login}).IsSystem() {
+			t.Errorf("login %q passes for the system", login)
+		}
 	}
 }
