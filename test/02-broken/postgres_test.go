@@ -98,7 +98,7 @@ func stops(t *testing.T, i *harness.Installation, reachable bool, times int) []s
 func TestPostgreSQLGoesAwayUnderLoadAndComesBack(t *testing.T) {
 	t.Parallel()
 	server, address := postgres(t)
-	i := harness.Install(t, harness.Plan{Dir: harness.Folder(t), StoreURL: address})
+	i := harness.Install(t, harness.Plan{Dir: harness.Folder(t), StoreURL: address, CopyURL: server.SuperURL(address)})
 	i.Start()
 	i.FirstLogin()
 	origin, reachable := harness.Origin(t)
@@ -138,7 +138,7 @@ func TestPostgreSQLGoesAwayUnderLoadAndComesBack(t *testing.T) {
 func TestAStartWithoutPostgreSQLSaysSoAndWaits(t *testing.T) {
 	t.Parallel()
 	server, address := postgres(t)
-	i := harness.Install(t, harness.Plan{Dir: harness.Folder(t), StoreURL: address})
+	i := harness.Install(t, harness.Plan{Dir: harness.Folder(t), StoreURL: address, CopyURL: server.SuperURL(address)})
 	i.Start()
 	i.FirstLogin()
 	origin, reachable := harness.Origin(t)

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"filippo.io/age"
 )
 
 // Operator, Body and Host are what an Installation protects: the prefecture of
@@ -46,6 +48,7 @@ type Plan struct {
 	Dir      string              // a folder of its own; its data are in Dir/data unless Data says otherwise
 	Data     string              // where the data are
 	StoreURL string              // PostgreSQL
+	CopyURL  string              // the same, as a role that sees all rows and makes the backups
 	As       *syscall.Credential // whom it runs as; nil for the test's user
 }
 
@@ -64,8 +67,13 @@ func Install(t testing.TB, plan Plan) *Installation {
 	ca := newAuthority(t, filepath.Join(plan.Dir, "ca.pem"))
 	ca.issue(t, filepath.Join(plan.Dir, "portal"), "localhost", "127.0.0.1")
 	ca.issue(t, filepath.Join(sites, Host), Host)
-	store := ""
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, copied := "", ""
 	if plan.StoreURL != "" {
+		copied = fmt.Sprintf("store_url = %q\n", plan.CopyURL)
 		store = fmt.Sprintf("[store]\nurl = %q\n\n", plan.StoreURL)
 	}
 	// Port 0 is a free one; the bus has to be told its own.
@@ -91,7 +99,12 @@ key         = %q
 http         = "127.0.0.1:0"
 https        = "127.0.0.1:0"
 certificates = %q
-`, plan.Data, Operator, store, FreePort(t), filepath.Join(plan.Dir, "portal.crt"), filepath.Join(plan.Dir, "portal.key"), sites)
+
+[backup]
+folder     = %q
+recipients = ["%s"]
+%s`, plan.Data, Operator, store, FreePort(t), filepath.Join(plan.Dir, "portal.crt"), filepath.Join(plan.Dir, "portal.key"), sites,
+		filepath.Join(plan.Dir, "backup"), identity.Recipient(), copied)
 	file := filepath.Join(plan.Dir, "sekikura.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
