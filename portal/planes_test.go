@@ -307,6 +307,9 @@ func TestExportsAreSafeToOpen(t *testing.T) {
 	if len(rows) != 2502 || rows[0][0] != "_time" {
 		t.Errorf("%d rows, the first is %v", len(rows), rows[0])
 	}
+	if at := rows[1][0]; !strings.HasSuffix(at, "+09:00") || len(at) != len("2026-11-25T10:42:00.000000000+09:00") {
+		t.Errorf("the first time is %q, want Japan's", at)
+	}
 	agent := slices.Index(rows[0], "user_agent.original")
 	for _, row := range rows[1:2500] {
 		if strings.HasPrefix(row[agent], "=") {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -130,8 +131,8 @@ func names(rows []logs.Row) []string {
 	return append(out, slices.Sorted(maps.Keys(have))...)
 }
 
-// csvSheet is what spreadsheets in Japan open: UTF-8 with a byte order mark, and
-// CRLF. Fields that no row of the first page had go into the last column.
+// csvSheet is what spreadsheets in Japan open: UTF-8 with a byte order mark, CRLF,
+// and times of Japan with their offset. Fields that no row of the first page had go into the last column.
 type csvSheet struct {
 	to    io.Writer
 	csv   *csv.Writer
@@ -160,7 +161,11 @@ func (s *csvSheet) row(row logs.Row) error {
 	cells := make([]string, 0, len(s.names)+1)
 	rest := maps.Clone(row)
 	for _, name := range s.names {
-		cells = append(cells, NoFormula(row[name]))
+		cell := row[name]
+		if name == "_time" || name == "event.created" {
+			cell = inJapan(cell)
+		}
+		cells = append(cells, NoFormula(cell))
 		delete(rest, name)
 	}
 	last := ""
@@ -180,6 +185,16 @@ func (s *csvSheet) end() error {
 	}
 	s.csv.Flush()
 	return s.csv.Error()
+}
+
+// inJapan is a time of the log store in Japan's time (no daylight saving), and
+// anything else as it is.
+func inJapan(stamp string) string {
+	at, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return stamp
+	}
+	return at.In(time.FixedZone("JST", 9*60*60)).Format("2006-01-02T15:04:05.000000000Z07:00")
 }
 
 // NoFormula keeps a spreadsheet from running a cell that somebody else wrote
