@@ -278,10 +278,15 @@ func (m *machine) welcome(d *demoFile, file string, took time.Duration, out io.W
 	fmt.Fprintf(out, "\nさくら県（架空）のデモが動いています（%.1f 秒）。\n\n", took.Seconds())
 	fmt.Fprintf(out, "  portal     %s\n", d.Portal)
 	fmt.Fprintf(out, "  県運用担当      %s / %s\n", d.Admin.User, d.Admin.Password)
+	for _, u := range d.Users {
+		if role, ok := map[string]string{"soc": "SOC", "auditor": "監査人"}[u.Role]; ok {
+			fmt.Fprintf(out, "  %s  %s / %s\n", role, u.User, u.Password)
+		}
+	}
 	for _, t := range d.Tenants {
 		fmt.Fprintf(out, "  %s  %s / %s   https://%s/ (edge %s)\n", t.Name, t.User, t.Password, t.SiteHost, d.EdgeHTTPS)
 	}
-	fmt.Fprintf(out, "\n  The portal's certificate is signed by %s.\n  Next: sekikura drill --demo %s\n  Ctrl-C ends it.\n", d.CA, file)
+	fmt.Fprintf(out, "\n  The browser warns about the certificate, which was made here: go on, or trust %s.\n  Next, in another terminal: %s drill --demo %s\n  Ctrl-C ends it.\n", d.CA, os.Args[0], file)
 	for what, why := range d.Absent {
 		fmt.Fprintf(out, "  absent: %s (%s)\n", what, why)
 	}
