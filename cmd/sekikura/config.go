@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -158,26 +159,53 @@ func (e *configError) Error() string {
 // loadConfig reads a settings file and returns it whole, or everything that is
 // wrong with it, each with its line.
 func loadConfig(file string) (*Config, error) {
+	conf, text, err := readConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	if wrong := append(conf.mistakes(text), conf.absent(text)...); len(wrong) > 0 {
+		return nil, &configError{File: file, Mistakes: wrong}
+	}
+	return conf, nil
+}
+
+// lostConfig is loadConfig on a machine that was lost: its certificates are in
+// the backup, and the settings returned name none that is not there.
+func lostConfig(file string) (*Config, error) {
+	conf, text, err := readConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	if wrong := conf.mistakes(text); len(wrong) > 0 {
+		return nil, &configError{File: file, Mistakes: wrong}
+	}
+	for _, file := range []*string{&conf.Portal.Certificate, &conf.Portal.Key, &conf.Edge.Certificates, &conf.Audit.Heads, &conf.Backup.Identity} {
+		if _, err := os.Stat(*file); errors.Is(err, fs.ErrNotExist) {
+			*file = ""
+		}
+	}
+	return conf, nil
+}
+
+// readConfig reads a settings file and what it says, which may be wrong.
+func readConfig(file string) (*Config, []byte, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // the operator's own file
 	if err != nil {
-		return nil, fmt.Errorf("reading the settings: %w", err)
+		return nil, nil, fmt.Errorf("reading the settings: %w", err)
 	}
 	conf := defaults()
 	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := decoder.Decode(&conf); err != nil {
-		return nil, &configError{File: file, Mistakes: decodeMistakes(err)}
+		return nil, nil, &configError{File: file, Mistakes: decodeMistakes(err)}
 	}
 	conf.file = file
 	if !filepath.IsAbs(conf.Data) {
 		// Absolute, for role groups and their sockets are given it.
 		if conf.Data, err = filepath.Abs(filepath.Join(filepath.Dir(file), conf.Data)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	if wrong := conf.mistakes(text); wrong != nil {
-		return nil, &configError{File: file, Mistakes: wrong}
-	}
-	return &conf, nil
+	return &conf, text, nil
 }
 
 func decodeMistakes(err error) []mistake {
@@ -241,6 +269,15 @@ func (c *Config) mistakes(text []byte) []mistake {
 	if (c.Portal.Certificate == "") != (c.Portal.Key == "") {
 		at("portal.certificate", "certificate and key go together")
 	}
+	if _, err := tenant.Parse(string(c.Operator.ID)); err != nil { // TOML does not ask a string's own type
+		at("operator.id", "name the prefecture's code, such as 130001: %v", err)
+	}
+	return wrong
+}
+
+// absent are the files that are named and not there.
+func (c *Config) absent(text []byte) []mistake {
+	var wrong []mistake
 	for _, f := range []struct{ key, file string }{
 		{"portal.certificate", c.Portal.Certificate},
 		{"portal.key", c.Portal.Key},
@@ -253,11 +290,8 @@ func (c *Config) mistakes(text []byte) []mistake {
 			continue
 		}
 		if _, err := os.Stat(f.file); err != nil {
-			at(f.key, "%v", err)
+			wrong = append(wrong, mistake{lineOf(text, f.key), fmt.Sprintf("%s: %v", f.key, err)})
 		}
-	}
-	if _, err := tenant.Parse(string(c.Operator.ID)); err != nil { // TOML does not ask a string's own type
-		at("operator.id", "name the prefecture's code, such as 130001: %v", err)
 	}
 	return wrong
 }

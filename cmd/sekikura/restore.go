@@ -34,7 +34,7 @@ func (o *offline) machine(ctx context.Context) (*machine, error) {
 	}
 	conf := defaults()
 	if o.config != "" {
-		read, err := loadConfig(o.config)
+		read, err := lostConfig(o.config)
 		if err != nil {
 			return nil, err
 		}
@@ -81,6 +81,9 @@ restore --config FILE --identity FILE --tenant CODE --change NUMBER
 			}
 			if identity == "" {
 				identity = m.conf.Backup.Identity
+			}
+			if identity == "" {
+				return usageError{errors.New("say who can read the backups: --identity FILE")}
 			}
 			if into != "" {
 				return restoreMachine(c.Context(), m, identity, number, into, c.OutOrStdout())
