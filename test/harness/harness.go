@@ -194,10 +194,10 @@ func Runs(pid int) bool {
 // Await polls until done, as the outside of a process gives no other sign.
 func (p *Product) Await(what string, done func() bool) {
 	p.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("a minute has gone without: %s", what)
+			p.t.Fatalf("two minutes have gone without: %s", what)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
