@@ -127,6 +127,7 @@ check-demo: build
 .PHONY: test-long
 test-long: ## Tests that take long: every fuzz target for FUZZTIME, and tests behind the tag "long"
 	go test -tags long -timeout 3h ./...
+	cd test/11-crs && go test -timeout 1h .
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: bench
