@@ -3,10 +3,8 @@ import { api } from '../api/client'
 import type { Page, Tenant } from '../api/types'
 import { Icon } from '../part/Icon'
 import { useRouter } from '../route/router'
+import { referencePath } from '../screen/events/reference'
 import { useText } from '../text/text'
-
-// As it is heard over the telephone: any case, with or without its hyphens.
-const reference = /^([A-Z]{2})[- ]?([0-9A-Z]{4})[- ]?([0-9A-Z]{4})$/
 
 /** Finds a body by name or code, an event by its reference number, or anything else in the events. */
 export function FindBox() {
@@ -16,9 +14,9 @@ export function FindBox() {
   const find = async () => {
     const what = words.trim()
     if (!what) return
-    const number = reference.exec(what.normalize('NFKC').toUpperCase())
-    if (number) {
-      go(`/references/${number.slice(1).join('-')}`)
+    const event = referencePath(what)
+    if (event) {
+      go(event)
       return
     }
     const found = await api.get<Page<Tenant>>(`/tenants?q=${encodeURIComponent(what)}`).catch(() => null)

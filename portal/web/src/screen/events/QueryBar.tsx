@@ -1,6 +1,8 @@
 import { useState } from 'react'
 import { Button } from '../../part/Button'
+import { useRouter } from '../../route/router'
 import type { Narrowing } from './query'
+import { referencePath } from './reference'
 import { TimeRange } from './TimeRange'
 import { useText } from '../../text/text'
 
@@ -13,6 +15,7 @@ interface Props {
 /** The query, the time it is about, and the one button. */
 export function QueryBar({ now, busy, onChange }: Props) {
   const { t } = useText()
+  const { go } = useRouter()
   const [q, setQ] = useState(now.q)
   return (
     <form
@@ -21,7 +24,9 @@ export function QueryBar({ now, busy, onChange }: Props) {
       className="flex flex-wrap gap-3"
       onSubmit={(e) => {
         e.preventDefault()
-        onChange({ q: q.trim() })
+        const event = referencePath(q)
+        if (event) go(event)
+        else onChange({ q: q.trim() })
       }}
     >
       <div className="relative min-w-[240px] flex-1">
