@@ -82,6 +82,9 @@ func (p *apiProblem) Error() string {
 			fmt.Fprintf(&b, " %v", a)
 		}
 	}
+	if p.Status == http.StatusUnauthorized {
+		b.WriteString("\n  the API does not take this token: it ended, was revoked, or its account has a new password")
+	}
 	if p.Reference != "" {
 		b.WriteString("\n  reference " + p.Reference)
 	}

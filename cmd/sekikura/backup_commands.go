@@ -107,6 +107,9 @@ func backupListCommand() *cobra.Command {
 				return err
 			}
 			out := c.OutOrStdout()
+			if len(list.Items) == 0 {
+				fmt.Fprintln(c.ErrOrStderr(), "There is no backup yet: sekikura backup run makes one.")
+			}
 			for _, b := range list.Items {
 				fmt.Fprintf(out, "%s  %s JST  %d bytes  ok=%v  %s\n", b.ID, b.Time.In(jst).Format("2006-01-02 15:04:05"), b.Size, b.OK, b.Destination)
 			}

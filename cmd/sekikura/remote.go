@@ -118,9 +118,10 @@ func tenantsCommand() *cobra.Command {
 				return err
 			}
 			table := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(table, "code\tname\tkind\tstaff\tsites")
+			// Names come last: wide characters would push what stands behind them.
+			fmt.Fprintln(table, "code\tkind\tstaff\tsites\tname")
 			for _, t := range list.Items {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", t.ID, t.Name, t.Kind, t.Staff, dash(strings.Join(t.Hosts, " ")))
+				fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", t.ID, t.Kind, t.Staff, dash(strings.Join(t.Hosts, " ")), t.Name)
 			}
 			return table.Flush()
 		},
@@ -153,6 +154,9 @@ func eventsCommand() *cobra.Command {
 			}
 			if err := api.get(c.Context(), "/events?"+ask.Encode(), &found); err != nil {
 				return err
+			}
+			if len(found.Events) == 0 {
+				fmt.Fprintf(c.ErrOrStderr(), "No event fits within the last %s; --since looks further back.\n", since)
 			}
 			return printEvents(c.OutOrStdout(), found.Events)
 		},
