@@ -107,8 +107,11 @@ func (s *controlSettings) removeFirstLogin(accounts *account.Accounts, log *slog
 // firstLoginUsed removes file when its password is no longer good, and tells
 // whether there is none any more.
 func (s *controlSettings) firstLoginUsed(ctx context.Context, accounts *account.Accounts, file string) (gone bool, err error) {
-	if _, err := os.Stat(file); err != nil {
-		return errors.Is(err, fs.ErrNotExist), err
+	switch _, err := os.Stat(file); {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
 	}
 	first, err := accounts.Get(ctx, s.Operator.ID, firstLogin)
 	switch {
