@@ -14,7 +14,8 @@ import (
 type busSettings struct {
 	Dir       string
 	Listen    string
-	Bus       busAccess
+	Bus       busAccess // of the owner
+	Producer  string    // token
 	MaxBytes  int64
 	Logs      logStore
 	Retention time.Duration
@@ -31,7 +32,7 @@ func (m *machine) busGroup() role.Group {
 		Limits:  role.Limits{Files: 65536, Memory: 256 << 20},
 		Settings: jsonSettings(func() any {
 			return busSettings{
-				Dir: m.path("bus"), Listen: m.conf.Bus.Listen, Bus: m.busAccess(), MaxBytes: m.conf.Bus.MaxBytes,
+				Dir: m.path("bus"), Listen: m.conf.Bus.Listen, Bus: m.busOwner(), Producer: m.busAccess().Token, MaxBytes: m.conf.Bus.MaxBytes,
 				Logs: m.logStore(), Retention: m.conf.Logs.Retention.Duration(),
 			}
 		}),
@@ -50,7 +51,7 @@ func runBus(ctx context.Context, child *role.Child, log *slog.Logger) error {
 	}
 	open := make(chan struct{})
 	server := &bus.Server{
-		Listen: s.Listen, Dir: s.Dir, Token: s.Bus.Token, MaxBytes: s.MaxBytes, Readers: []string{ship.Reader},
+		Listen: s.Listen, Dir: s.Dir, Token: s.Bus.Token, ProducerToken: s.Producer, MaxBytes: s.MaxBytes, Readers: []string{ship.Reader},
 		Ready: func(string) { close(open) }, Log: log,
 	}
 	figures.Check("event bus", func(context.Context) error { return closed(open, "it is still opening its store") })

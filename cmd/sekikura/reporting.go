@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"time"
@@ -14,7 +16,15 @@ import (
 // busAccess is where the event bus is and how to be let in.
 type busAccess struct{ URL, Token string }
 
+// busAccess lets a role report events, and do nothing else on the bus.
 func (m *machine) busAccess() busAccess {
+	mac := hmac.New(sha256.New, m.keys.Bus)
+	mac.Write([]byte("producer"))
+	return busAccess{URL: "nats://" + m.conf.Bus.Listen, Token: hexKey(mac.Sum(nil))}
+}
+
+// busOwner lets the bus's own process do everything there.
+func (m *machine) busOwner() busAccess {
 	return busAccess{URL: "nats://" + m.conf.Bus.Listen, Token: hexKey(m.keys.Bus)}
 }
 

@@ -8,6 +8,7 @@ package bus
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,8 +56,12 @@ type Server struct {
 	Listen string
 	// Dir holds the messages.
 	Dir string
-	// Token is what every client must show. Empty is refused.
+	// Token lets a client do everything: readers and the bus itself. Empty is refused.
 	Token string
+	// ProducerToken lets a client publish events and nothing else, so that a role
+	// that is taken over can neither read nor remove what others reported. Empty
+	// lets in nobody.
+	ProducerToken string
 	// MaxBytes bounds what the messages take on disk: 4 GiB when zero. The
 	// quarantine and the readers' state come on top.
 	MaxBytes int64
@@ -150,17 +155,38 @@ func (s *Server) options() (*server.Options, error) {
 	}
 	return &server.Options{
 		ServerName: "sekikura", Host: host, Port: port, NoSigs: true, NoLog: true,
-		Authorization:         s.Token,
-		JetStream:             true,
-		StoreDir:              s.Dir,
-		SyncAlways:            true,
-		JetStreamMaxMemory:    16 << 20,
-		JetStreamMaxStore:     s.maxBytes() + quarantineSize + 256<<20,
-		MaxPayload:            MaxMessage,
-		MaxPending:            64 << 20,
-		DisableShortFirstPing: true,
+		CustomClientAuthentication: doors{all: s.Token, producer: s.ProducerToken},
+		JetStream:                  true,
+		StoreDir:                   s.Dir,
+		SyncAlways:                 true,
+		JetStreamMaxMemory:         16 << 20,
+		JetStreamMaxStore:          s.maxBytes() + quarantineSize + 256<<20,
+		MaxPayload:                 MaxMessage,
+		MaxPending:                 64 << 20,
+		DisableShortFirstPing:      true,
 	}, nil
 }
+
+// doors lets clients in by their token.
+type doors struct{ all, producer string }
+
+// Check implements server.Authentication.
+func (d doors) Check(client server.ClientAuthentication) bool {
+	token := client.GetOpts().Token
+	switch {
+	case same(token, d.all):
+		return true
+	case d.producer != "" && same(token, d.producer):
+		client.RegisterUser(&server.User{Username: "producer", Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: []string{EventSubjects}},
+			Subscribe: &server.SubjectPermission{Allow: []string{nats.InboxPrefix + ">"}}, // for the answer
+		}})
+		return true
+	}
+	return false
+}
+
+func same(got, want string) bool { return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1 }
 
 func (s *Server) maxBytes() int64 {
 	if s.MaxBytes > 0 {

@@ -180,3 +180,47 @@ func TestTheBusLetsNobodyElseIn(t *testing.T) {
 		}
 	}
 }
+
+func TestAProducerCanPublishEventsAndNothingElse(t *testing.T) {
+	ready := make(chan string, 1)
+	s := &bus.Server{Dir: t.TempDir(), Listen: "127.0.0.1:0", Token: "owner", ProducerToken: "producer", Log: quiet(), Ready: func(url string) { ready <- url }}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	conn, err := bus.Connect(t.Context(), bus.Address{URL: <-ready, Token: "producer", Name: "edge"}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	producer, err := bus.NewProducer(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	if err := producer.Publish(limit, bus.Subject("990001", "994413"), "id-1", false, []byte("{}\n")); err != nil {
+		t.Errorf("a producer cannot publish an event: %v", err)
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, stopShort := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer stopShort()
+	if _, err := js.Stream(short, bus.Events); err == nil {
+		t.Error("a producer can look at the stream of events")
+	}
+	if err := js.DeleteStream(short, bus.Events); err == nil {
+		t.Error("a producer can delete the stream of events")
+	}
+	if sub, err := conn.SubscribeSync("ev.>"); err == nil {
+		defer sub.Unsubscribe()
+		if err := producer.Publish(limit, bus.Subject("990001", "992011"), "id-2", false, []byte("{}\n")); err != nil {
+			t.Error(err)
+		}
+		if m, err := sub.NextMsg(300 * time.Millisecond); err == nil {
+			t.Errorf("a producer read %q from the bus", m.Data)
+		}
+	}
+}
