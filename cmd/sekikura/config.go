@@ -266,9 +266,6 @@ func (c *Config) mistakes(text []byte) []mistake {
 	if c.Logs.Retention < 1 {
 		at("logs.retention_days", "must be at least 1")
 	}
-	if (c.Portal.Certificate == "") != (c.Portal.Key == "") {
-		at("portal.certificate", "certificate and key go together")
-	}
 	if _, err := tenant.Parse(string(c.Operator.ID)); err != nil { // TOML does not ask a string's own type
 		at("operator.id", "name the prefecture's code, such as 130001: %v", err)
 	}
@@ -287,6 +284,9 @@ func (c *Config) absent(text []byte) []mistake {
 		{"backup.identity", c.Backup.Identity},
 	} {
 		if f.file == "" {
+			if strings.HasPrefix(f.key, "portal.") { // without TLS nobody gets in
+				wrong = append(wrong, mistake{lineOf(text, f.key), f.key + ": name a file (PEM); the portal speaks nothing but HTTPS"})
+			}
 			continue
 		}
 		if _, err := os.Stat(f.file); err != nil {

@@ -18,7 +18,7 @@ func writeConfig(t *testing.T, text string) string {
 }
 
 const goodConfig = `data = "d"
-
+portal = {certificate = "/dev/null", key = "/dev/null"}
 [operator]
 id = "990001"
 name = "さくら県"
@@ -86,7 +86,8 @@ func TestEveryMistakeInASettingsFileNamesItsLine(t *testing.T) {
 		{"one address twice", goodConfig + "https = \"127.0.0.1:8080\"\n", 9, "already"},
 		{"bad code", strings.Replace(goodConfig, "990001", "990002", 1), 4, "check digit"},
 		{"missing file", goodConfig + "certificates = \"/does/not/exist\"\n", 9, "/does/not/exist"},
-		{"key without certificate", goodConfig + "[portal]\nkey = \"k\"\n", 0, "go together"},
+		{"key without certificate", strings.Replace(goodConfig, `certificate = "/dev/null", `, "", 1), 0, "portal.certificate"},
+		{"no portal", strings.Replace(goodConfig, "portal =", "#", 1), 0, "portal.certificate"},
 		{"no retention", goodConfig + "[logs]\nretention_days = 0\n", 10, "at least 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

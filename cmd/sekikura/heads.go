@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -67,13 +68,21 @@ func (k *headKeeper) read() ([]store.Head, error) {
 	return readHeads(k.folders[len(k.folders)-1], k.signer.Public().(ed25519.PublicKey)) //nolint:errcheck,forcetypeassert // always one
 }
 
-// appendFile adds text to file and returns once it is on disk.
-func appendFile(file string, text []byte) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// appendFile adds lines to file and returns once they are on disk. Half a line
+// that a crash left at its end is cut off first.
+func appendFile(file string, lines []byte) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	old, err := io.ReadAll(f)
+	if err == nil {
+		whole := int64(bytes.LastIndexByte(old, '\n') + 1)
+		err = f.Truncate(whole)
+		if err == nil {
+			_, err = f.WriteAt(lines, whole)
+		}
+	}
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
@@ -89,7 +98,8 @@ func readHeads(folder string, key ed25519.PublicKey) ([]store.Head, error) {
 		if err != nil {
 			return nil, err
 		}
-		heads, err := store.ReadHeads(bytes.NewReader(text), key)
+		whole := text[:bytes.LastIndexByte(text, '\n')+1] // a crash may leave half a line
+		heads, err := store.ReadHeads(bytes.NewReader(whole), key)
 		if err != nil {
 			return nil, err
 		}

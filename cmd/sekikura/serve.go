@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -113,16 +115,34 @@ func serveCommand() *cobra.Command {
 				return err
 			}
 			log := newLog(c.ErrOrStderr())
-			for what, why := range m.absent(map[string]string{}) {
-				log.Warn("a part of the protection is absent", "what", what, "why", why)
+			if m.closed != "" && os.Geteuid() == 0 {
+				return fmt.Errorf("the folder %s is closed to other accounts, so no part of the product could have one of its own: put data elsewhere, such as /var/lib/sekikura, or open it with chmod o+x", m.closed)
 			}
 			sup := m.supervisor(c.ErrOrStderr(), log)
 			m.addr = sup.Addr
+			renewed := make(chan os.Signal, 1)
+			signal.Notify(renewed, syscall.SIGHUP)
+			defer signal.Stop(renewed)
+			go m.renew(c.Context(), sup, renewed)
 			return sup.Run(c.Context())
 		},
 	}
 	configFlag(c, &file)
 	return c
+}
+
+// renew starts the groups that hold certificates anew at each signal, so that
+// they read the files again. Their sockets stay open meanwhile.
+func (m *machine) renew(ctx context.Context, sup *role.Supervisor, asked <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-asked:
+			sup.Restart("edge")
+			sup.Restart("control")
+		}
+	}
 }
 
 // roleCommand is how the supervisor starts a group; nobody types it.
