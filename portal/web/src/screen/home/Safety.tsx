@@ -8,13 +8,15 @@ import { ago } from './ago'
 
 const icons: Record<string, IconName> = { internet: 'globe', mail: 'mail', web: 'window', endpoint: 'laptop', backup: 'database' }
 const tones: Record<HomeService['state'], Tone> = { ok: 'ok', watch: 'serious', act: 'urgent', unknown: 'notice', not_built: 'none' }
-const answers: Record<string, Tone> = { safe: 'ok', act: 'urgent', unknown: 'notice' }
-const answerColour: Record<string, string> = { safe: '', act: 'text-red-900', unknown: 'text-yellow-1100' }
+const answers: Record<string, Tone> = { safe: 'ok', watch: 'serious', act: 'urgent', unknown: 'notice' }
+const answerColour: Record<string, string> = { safe: '', watch: 'text-orange-1000', act: 'text-red-900', unknown: 'text-yellow-1100' }
 
 /** いま安全か: one answer, why, the five services, and how old the check is. */
 export function Safety({ home, now }: { home: Home; now: number }) {
   const { t, code } = useText()
-  const answer = home.answer ?? 'unknown'
+  // Nothing is broken, but something is not as it is to be: that is not safe either.
+  const watch = home.answer === 'safe' && (home.services ?? []).some((s) => s.state === 'watch')
+  const answer = watch ? 'watch' : (home.answer ?? 'unknown')
   const unwatched = (home.services ?? []).filter((s) => s.state === 'not_built').map((s) => t('service.' + s.id))
   return (
     <section aria-labelledby="safety" className="card">
@@ -28,7 +30,7 @@ export function Safety({ home, now }: { home: Home; now: number }) {
             {t('home.answer.' + (answer === 'safe' && unwatched.length > 0 ? 'safe_partly' : answer))}
           </h2>
           <p className="phrase text-ink-2">
-            {code('home.reason.', home.reason_code, home.args, 'home.reason.other_' + answer)}
+            {code('home.reason.', home.reason_code, home.args, 'home.reason.other_' + (home.answer ?? 'unknown'))}
             {unwatched.length > 0 && t('list.sentence') + t('home.unwatched', { what: unwatched.join(t('list.comma')) })}
           </p>
         </div>
