@@ -14,6 +14,7 @@ export function FindBox() {
   const find = async () => {
     const what = words.trim()
     if (!what) return
+    setWords('')
     const event = referencePath(what)
     if (event) {
       go(event)

@@ -124,6 +124,9 @@ export function PolicyEditor({ path, layer, load, fallback, body, service, field
           n: answer.data.document?.version ?? 0,
         }),
       )
+      // An approval makes no new version, so nothing else closes the question.
+      setAsking(undefined)
+      history.reload()
       load.set(answer.data, answer.etag)
     } catch (cause) {
       const found = cause instanceof Problem ? cause : new Problem(0, {})
