@@ -135,6 +135,7 @@ bench: binaries ## Print benchmark tables; BENCH=path/... for one folder, COUNT=
 	@mkdir -p test-results
 	@go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1) $(or $(BENCH),./...) | grep -v -e '^ok ' -e '^PASS' -e 'no test files' | tee test-results/bench.txt
 	@$(BENCHSTAT) test-results/bench.txt
+	@cd test/11-crs && go test -count 1 -run '^TestCPUForARequest$$' -args -cpu
 	@bin/sekikura bench
 
 .PHONY: generate
