@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sekikura/sekikura/ops/backup"
+	"github.com/sekikura/sekikura/portal/account"
 	"github.com/sekikura/sekikura/store"
 	"github.com/sekikura/sekikura/store/objects"
 	"github.com/sekikura/sekikura/store/tenants"
@@ -215,6 +216,15 @@ func giveAway(folder string, uid, gid int) error {
 	})
 }
 
+// afterRestore refuses what contradicts other bodies by now, and ends the body's
+// sessions and tokens: one that was revoked since the backup stays revoked.
+func afterRestore(ctx context.Context, tx *store.Tx) error {
+	if err := tenants.Standing(ctx, tx); err != nil {
+		return err
+	}
+	return account.EndAll(ctx, tx)
+}
+
 func restoreBody(ctx context.Context, m *machine, identity string, number int64, id tenant.ID, change string, out io.Writer) error {
 	r, manifest, copies, err := opened(ctx, m, identity, number, id)
 	if err != nil {
@@ -240,7 +250,7 @@ func restoreBody(ctx context.Context, m *machine, identity string, number int64,
 	defer blobs.Close() //nolint:errcheck // every entry is committed
 	r.Progress = teller(out)
 	r.Targets = []backup.Target{
-		&backup.ControlBody{DB: db, Schemas: schemas(), Heads: heads, Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}, Standing: tenants.Standing},
+		&backup.ControlBody{DB: db, Schemas: schemas(), Heads: heads, Actor: store.System("restore"), Reason: change, Topics: []string{tenants.Topic}, Standing: afterRestore},
 		&backup.LogsInto{Client: copies.Logs.patient()},
 		&backup.ObjectsInto{Store: &objects.Store{Bucket: blobs, Keys: []objects.OperatorKey{sealing}, Now: time.Now}},
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -24,6 +25,9 @@ import (
 
 // binary is the product, built once for all tests of a package.
 var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // built once
+	if err := lookAtSources(); err != nil {
+		return "", err
+	}
 	dir, err := os.MkdirTemp("", "sekikura-test-")
 	if err != nil {
 		return "", err
@@ -35,6 +39,30 @@ var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals 
 	// Role groups run under accounts of their own and must reach the program.
 	return filepath.Join(dir, "sekikura"), os.Chmod(dir, 0o755) //nolint:gosec // they pass through it
 })
+
+// lookAtSources asks for the state of every source file. The go command keeps the
+// result of a test until the files that it looked at change, and it does not know
+// what the build below reads.
+func lookAtSources() error {
+	root := filepath.Join("..", "..")
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == "bin" || entry.Name() == "data" || strings.HasPrefix(entry.Name(), ".git")):
+			return filepath.SkipDir
+		case entry.IsDir() || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		if ext := filepath.Ext(path); ext == ".go" || ext == ".json" || ext == ".html" || ext == ".mod" {
+			_, err = os.Stat(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+}
 
 // Main runs a package's tests and removes what they built. It belongs into TestMain:
 //
