@@ -131,7 +131,8 @@ func (w *work) audit(action string, before, after any, reason string) error {
 // required checks what Kind.Require and Move.Require name.
 func (w *work) required(ps *problems, names []string, reason string) {
 	for _, name := range names {
-		place, value := policy.At(name), ""
+		place := policy.At(name)
+		var value string
 		switch name {
 		case "owner":
 			value = w.rec.Owner

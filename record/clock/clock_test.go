@@ -107,9 +107,17 @@ func TestHolidaysAreTheOnesThatWerePublished(t *testing.T) {
 
 func TestHolidaysOfOtherYearsFollowTheLaw(t *testing.T) {
 	for _, tt := range []struct{ date, want string }{
-		{"2022-03-21", "春分の日"}, {"2023-01-02", Substitute}, {"2028-03-20", "春分の日"}, {"2028-09-22", "秋分の日"},
-		{"2030-05-06", Substitute}, {"2032-09-21", Between}, {"2037-09-22", Between}, {"2044-03-21", Substitute},
-		{"2099-09-23", "秋分の日"}, {"2022-05-06", ""}, {"2022-12-23", ""},
+		{"2022-03-21", "春分の日"},
+		{"2023-01-02", Substitute},
+		{"2028-03-20", "春分の日"},
+		{"2028-09-22", "秋分の日"},
+		{"2030-05-06", Substitute},
+		{"2032-09-21", Between},
+		{"2037-09-22", Between},
+		{"2044-03-21", Substitute},
+		{"2099-09-23", "秋分の日"},
+		{"2022-05-06", ""},
+		{"2022-12-23", ""},
 	} {
 		at, err := time.Parse(time.DateOnly, tt.date)
 		if err != nil {
