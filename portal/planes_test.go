@@ -382,8 +382,17 @@ func TestHomeSaysSafeOnlyWhenEverythingBuiltIsSeen(t *testing.T) {
 	w.pass(20 * time.Minute)
 	w.put(admin, wafOfWakaba, `{"body":{"action":"detect"},"change":{"emergency":true}}`, `"override-0"`)
 	expect("the firewall only detects", "safe", "web_detect_only", "watch")
+	if h := ask(); h.Todo[0].Code == "approve_emergency" {
+		t.Errorf("one's own emergency change is to be approved: %+v", h.Todo)
+	}
+	w.put(w.token(sakura, access.Operator), wafOfWakaba, `{"body":{"action":"detect","paranoia":2},"change":{"emergency":true}}`, `"override-1"`)
 	if h := ask(); h.Todo[0].Code != "approve_emergency" || h.Todo[0].Due.IsZero() {
 		t.Errorf("what to do: %+v", h.Todo)
+	}
+	w.do(call{method: http.MethodPost, path: wafOfWakaba + "/approve", token: admin, body: `{"version":2,"reference":"令8-0500"}`})
+	history := into[rest.Page[policies.Version]](t, w.do(call{method: http.MethodGet, path: wafOfWakaba + "/history", token: admin}))
+	if a := history.Items[0].Approval; a == nil || a.Reference != "令8-0500" || history.Items[1].Approval != nil {
+		t.Errorf("the history after the approval: %+v", history.Items)
 	}
 }
 

@@ -213,6 +213,9 @@ func (a *API) todo(ctx context.Context, who *access.Identity, now time.Time) []T
 			a.Log.Warn("asking for changes that wait for approval", "tenant", who.Tenant.ID, "error", err)
 		}
 		for _, p := range pending {
+			if p.Document.Change.By == who.Login {
+				continue // nobody approves their own; the prefecture's page has it
+			}
 			list = append(list, Todo{
 				ID: "approve-" + p.Document.Service, Code: "approve_emergency", Args: []any{p.Document.Service, p.Document.Change.By},
 				Minutes: 5, Due: p.Document.Change.ApproveBy, Href: "/bodies/" + string(who.Tenant.ID) + "/policies/" + p.Document.Service, VerbCode: "look",

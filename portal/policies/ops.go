@@ -130,6 +130,15 @@ type Version struct {
 	Problems []rest.FieldError `json:"problems,omitempty"`
 	Current  bool              `json:"current"`
 	Diff     []Difference      `json:"diff"`
+	// Approval is absent while an emergency change waits for it.
+	Approval *Approved `json:"approval,omitempty"`
+}
+
+// Approved is the approval of an emergency change afterwards.
+type Approved struct {
+	By        string    `json:"by"`
+	At        time.Time `json:"at"`
+	Reference string    `json:"reference"`
 }
 
 // Difference is one leaf that a version changed; a side that did not exist is absent.

@@ -307,6 +307,9 @@ func (a *API) history(ctx context.Context, in *historyInput) (*rest.Body[rest.Pa
 		for _, leaf := range v.Changed {
 			out.Diff = append(out.Diff, Difference{Path: leaf.Path, Before: leaf.Before, After: leaf.After})
 		}
+		if v.Approval != nil {
+			out.Approval = &Approved{By: v.Approval.By, At: v.Approval.At, Reference: v.Approval.Reference}
+		}
 		page.Items = append(page.Items, out)
 	}
 	if n := len(page.Items); n == in.Limit && page.Items[n-1].Version > 1 {

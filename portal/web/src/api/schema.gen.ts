@@ -571,6 +571,12 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        Approved: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            reference: string;
+        };
         Backup: {
             destination: string;
             id: string;
@@ -1104,6 +1110,7 @@ export interface components {
             tenant: string;
         };
         Version: {
+            approval?: components["schemas"]["Approved"];
             body: unknown;
             change: components["schemas"]["Change"];
             current: boolean;

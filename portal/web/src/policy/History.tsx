@@ -17,7 +17,7 @@ interface Props {
 }
 
 /** An emergency that nobody has approved yet. */
-const waits = (v: Version) => v.change.emergency && v.change.approve_by && !v.change.reference
+const waits = (v: Version) => v.change.emergency && v.change.approve_by && !v.change.reference && !v.approval
 
 /** Every version: what changed, who, by which number, and the way back. */
 export function History({ service, load, canWrite, onBack, onApprove }: Props) {
@@ -67,7 +67,7 @@ export function History({ service, load, canWrite, onBack, onApprove }: Props) {
                       {v.change.note || (summary(v) ? t('history.changed', { what: summary(v) }) : t('history.first'))}
                     </p>
                     <p className="text-14 text-ink-2">
-                      {[v.change.at && moment(v.change.at, language), v.change.by, v.change.reference].filter(Boolean).join(' ')}
+                      {[v.change.at && moment(v.change.at, language), v.change.by, v.change.reference || v.approval?.reference].filter(Boolean).join(' ')}
                     </p>
                     {waits(v) && <Clock due={v.change.approve_by ?? ''} what={t('history.approval')} />}
                     {waits(v) && canWrite && (
