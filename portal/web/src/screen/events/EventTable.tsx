@@ -48,8 +48,11 @@ export function EventTable({ events, empty, onOpen, selected }: Props) {
       key: 'what',
       label: t('event.what'),
       className: 'md:min-w-[110px] wrap-anywhere',
-      cell: (e) =>
-        e['http.request.method'] ? `${e['http.request.method']} ${e['url.path'] ?? ''}` : name('action.event.', e['event.action'] ?? ''),
+      cell: (e) => {
+        if (!e['http.request.method']) return name('action.event.', e['event.action'] ?? '')
+        const attack = e['rule.category'] ? code('attack.short.', e['rule.category'], undefined, 'attack.other') + ' ' : ''
+        return `${attack}${e['http.request.method']} ${e['url.path'] ?? ''}`
+      },
     },
     { key: 'outcome', label: t('event.outcome'), className: 'whitespace-nowrap', cell: (e) => <Outcome event={e} /> },
   ]
