@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sekikura/sekikura/record"
 	"github.com/sekikura/sekikura/store"
 	"github.com/sekikura/sekikura/store/postgrestest"
@@ -34,7 +36,8 @@ func BenchmarkRecords(b *testing.B) {
 }
 
 func bench(b *testing.B, conf func(*testing.B) store.Config) {
-	h := open(b, conf(b))
+	place := conf(b)
+	h := open(b, place)
 	severities := []record.Severity{record.Critical, record.Important, record.Caution, record.Info}
 	begin, began := h.now(), time.Now()
 	for done := 0; done < benchRecords(); done += 1000 {
@@ -51,6 +54,9 @@ func bench(b *testing.B, conf func(*testing.B) store.Config) {
 		}
 	}
 	b.Logf("%d records imported in %v", benchRecords(), time.Since(began).Round(time.Second))
+	if place.URL != "" {
+		analyse(b, place.URL)
+	}
 	open := true
 	for _, tt := range []struct {
 		name string
@@ -108,4 +114,22 @@ func bench(b *testing.B, conf func(*testing.B) store.Config) {
 			rec = h.move(b, ken, rec, step)
 		}
 	})
+}
+
+// analyse does at once what autovacuum does within minutes of such a load:
+// without statistics the planner sorts where it could walk an index.
+func analyse(b *testing.B, url string) {
+	b.Helper()
+	conn, err := pgx.Connect(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := conn.Close(b.Context()); err != nil {
+			b.Error(err)
+		}
+	}()
+	if _, err := conn.Exec(b.Context(), "ANALYZE"); err != nil {
+		b.Fatal(err)
+	}
 }
