@@ -48,6 +48,7 @@ func (m *machine) edgeGroup() role.Group {
 			m.adminSocket(4),
 		},
 		Limits: role.Limits{Files: 65536, Memory: 1 << 30},
+		Drain:  20 * time.Second, // longer than the sites' own, so that the last events are kept
 		Settings: func() ([]byte, error) {
 			certificates, err := readCertificates(m.conf.Edge.Certificates)
 			if err != nil {

@@ -203,11 +203,16 @@ func (v *service) serve(ctx context.Context) error {
 			}
 		})
 	}
+	// A connection that was accepted is served, also when we end: the listeners
+	// close first, handshakes under way finish, and then the servers drain.
+	var accepting sync.WaitGroup
+	taking, refuse := context.WithCancel(context.WithoutCancel(ctx))
+	defer refuse()
 	for _, l := range v.HTTP {
-		running.Go(func() { failed <- v.accept(ctx, l, false, h1, h2) })
+		accepting.Go(func() { failed <- v.accept(taking, l, false, h1, h2) })
 	}
 	for _, l := range v.HTTPS {
-		running.Go(func() { failed <- v.accept(ctx, l, true, h1, h2) })
+		accepting.Go(func() { failed <- v.accept(taking, l, true, h1, h2) })
 	}
 	running.Go(func() { v.origins.sweep(ctx) })
 
@@ -217,7 +222,6 @@ func (v *service) serve(ctx context.Context) error {
 	case err = <-failed:
 	}
 	ended := ctx.Err() != nil
-	stop()
 	for _, l := range append(append([]net.Listener{}, v.HTTP...), v.HTTPS...) {
 		if cerr := l.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
 			v.Log.Warn("closing a listener", "address", l.Addr().String(), "error", cerr)
@@ -225,6 +229,10 @@ func (v *service) serve(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.Limits.Drain)
 	defer cancel()
+	late := time.AfterFunc(lastHandshakes, refuse)
+	accepting.Wait()
+	late.Stop()
+	stop()
 	var draining sync.WaitGroup
 	for _, server := range servers {
 		draining.Go(func() {
@@ -240,6 +248,10 @@ func (v *service) serve(ctx context.Context) error {
 	}
 	return err
 }
+
+// lastHandshakes is how long handshakes under way may take when Run ends: a client
+// that stalls must not use up the time in which requests finish.
+const lastHandshakes = 2 * time.Second
 
 func (v *service) httpServer(ctx context.Context, h2 bool) *http.Server {
 	protocols := new(http.Protocols)
